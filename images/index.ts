@@ -1,0 +1,2 @@
+/** The door of the image room. */
+export type * from './types.ts';

@@ -1,0 +1,3 @@
+/** The door of the embedded OCI runtime. */
+export type * from './oci/spec.ts';
+export type * from './types.ts';

@@ -1,0 +1,232 @@
+/** What the runtime room offers through its door. Ids are opaque here: no pods, no images, no CRI. */
+import type { OciProcess, OciResources, OciSpec } from './oci/spec.ts';
+import type { Op, Struct } from './shim/codec.ts';
+
+export interface CallOptions {
+	readonly signal?: AbortSignal;
+}
+
+/** How long one plan step took. `label` is for people: `mount_fs proc at /proc`. Times in nanoseconds. */
+export interface StepTiming {
+	readonly step: number;
+	readonly label: string;
+	readonly elapsedNs: number;
+}
+
+/** A process that cannot be mistaken for another one: pid and field 22 of /proc/PID/stat (clock ticks). */
+export interface ProcessIdentity {
+	readonly pid: number;
+	readonly startTime: bigint;
+}
+
+export interface ProgramResult {
+	readonly exitCode: number;
+	/** Number of the signal that ended it, 0 if none. */
+	readonly signal: number;
+	readonly timedOut: boolean;
+	readonly truncated: boolean;
+	readonly stdout: Buffer;
+	readonly stderr: Buffer;
+}
+
+export interface RunProgram {
+	readonly argv: readonly string[];
+	readonly env?: readonly string[];
+	readonly cwd?: string;
+	readonly stdin?: Uint8Array;
+	readonly timeoutMs: number;
+	readonly maxOutputBytes?: number;
+	readonly netnsPath?: string;
+}
+
+/** One step of a network plan (see schema.ts, net_step). Encoded by src/network, carried out by C. */
+export type NetStep = Struct<'net_step'>;
+export type NetResult = Struct<'net_result'>;
+export type FsOp = Struct<'fs_op'>;
+
+/**
+ * The resident launcher: the only process that the daemon starts with child_process. It forks shims, runs
+ * programs, and does what Node has no system call for. It ends when the daemon ends; shims do not.
+ */
+export interface Launcher {
+	readonly pid: number;
+	/** Settles when the launcher is gone, with the reason. */
+	readonly ended: Promise<string>;
+	startShim(options: { sandboxId: string; socketPath: string; oomScoreAdj?: number } & CallOptions): Promise<ProcessIdentity>;
+	run(program: RunProgram, options?: CallOptions): Promise<ProgramResult>;
+	/** Compiles an OCI seccomp profile to struct sock_filter[]; cached by the digest of its content. */
+	compileSeccomp(profile: NonNullable<NonNullable<OciSpec['linux']>['seccomp']>): Promise<Buffer>;
+	applyNetwork(netnsPath: string, steps: readonly NetStep[]): Promise<readonly NetResult[]>;
+	applyFiles(root: string, ops: readonly FsOp[]): Promise<void>;
+	removeTree(path: string): Promise<void>;
+	treeUsage(path: string): Promise<{ bytes: number; inodes: number }>;
+	syncFileSystem(path: string): Promise<void>;
+	/** FAILED_PRECONDITION naming the path when another process holds the lock. */
+	lockFile(path: string): Promise<void>;
+	/** The teardown that a shim would do, when there is none any more. Returns what failed in hooks, '' if nothing. */
+	teardown(plan: readonly Op[]): Promise<string>;
+	enterCgroups(cgroups: readonly { path: string; v2: boolean }[]): Promise<void>;
+	close(): Promise<void>;
+}
+
+export type ContainerPhase = 'created' | 'running' | 'stopped';
+
+export interface ExitRecord {
+	readonly id: string;
+	readonly pid: number;
+	readonly exitCode: number;
+	readonly signal: number;
+	/** Wall clock, nanoseconds since 1970. */
+	readonly exitedAtNs: bigint;
+}
+
+export interface ShimContainer {
+	readonly id: string;
+	readonly process: ProcessIdentity;
+	readonly phase: ContainerPhase;
+	readonly exit: ExitRecord | undefined;
+}
+
+export interface LogTarget {
+	/** Absolute path of the CRI log file. */
+	readonly path: string;
+	/** Longest line written as one entry, bytes; longer ones are marked P. Default 16384. */
+	readonly lineMax?: number;
+}
+
+export interface CreateOptions extends CallOptions {
+	readonly id: string;
+	/** Folder with config.json; `plan.txt` (for people) and `exit` (by the shim) are written beside it. */
+	readonly bundle: string;
+	readonly spec: OciSpec;
+	readonly log?: LogTarget;
+	readonly stdin?: boolean;
+	readonly stdinOnce?: boolean;
+	/** Root file system: an overlay that exists only in the container's mount namespace, or spec.root.path as it is. */
+	readonly overlay?: { readonly lowers: readonly string[]; readonly upper: string; readonly work: string; readonly options?: string };
+	/** Namespaces of another container of the same shim, by its id; beats a path in the spec. */
+	readonly joins?: readonly { readonly type: NonNullable<NonNullable<OciSpec['linux']>['namespaces']>[number]['type']; readonly of: string }[];
+	/** Binds whose source lies in the mount namespace of another container of this shim (a pod's /dev/shm): destination → its id. */
+	readonly mountsOf?: Readonly<Record<string, string>>;
+	/** Bind namespaces to files on the host, for CNI plug-ins: name as in /proc/PID/ns. Undone by delete. */
+	readonly pins?: readonly { readonly name: string; readonly path: string }[];
+	/** Folders made before the process, removed by delete (upper, work). */
+	readonly folders?: readonly { readonly path: string; readonly mode: number; readonly uid?: number; readonly gid?: number }[];
+}
+
+export interface CreatedContainer {
+	readonly process: ProcessIdentity;
+	readonly timings: readonly StepTiming[];
+}
+
+export interface ExecOptions extends CallOptions {
+	readonly containerId: string;
+	readonly execId: string;
+	/** The spec of the container: user, capabilities, labels, seccomp and cgroup are taken from it. */
+	readonly spec: OciSpec;
+	/** What to run; unset fields as the container's. */
+	readonly process: Pick<OciProcess, 'args'> & Partial<OciProcess>;
+	readonly timeoutMs?: number;
+	readonly stdin?: boolean;
+	readonly terminal?: boolean;
+	readonly killOnClose?: boolean;
+	readonly drainMs?: number;
+}
+
+export interface StreamExit {
+	readonly exitCode: number;
+	readonly signal: number;
+	readonly timedOut: boolean;
+	readonly exitedAtNs: bigint;
+}
+
+/** A connection of its own to the shim. Output stops being read while the consumer is slow. */
+export interface ProcessStream extends AsyncDisposable {
+	readonly pid: number;
+	readonly output: AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Buffer }>;
+	readonly exit: Promise<StreamExit>;
+	write(data: Uint8Array): Promise<void>;
+	closeStdin(): Promise<void>;
+	resize(columns: number, rows: number): Promise<void>;
+}
+
+/** A connection to one shim: the OCI operations on the containers of one sandbox. */
+export interface Shim {
+	readonly sandboxId: string;
+	readonly process: ProcessIdentity;
+	/** Settles when the connection is lost, which means that the shim is gone (it never closes first). */
+	readonly closed: Promise<void>;
+	/** OCI create. FAILED with the step, its label and errno in the message; nothing is left behind on failure. */
+	create(options: CreateOptions): Promise<CreatedContainer>;
+	/** OCI start. NOT_FOUND when the program does not exist, PERMISSION_DENIED… see errors in operations/start.ts. */
+	start(id: string, options?: CallOptions): Promise<{ startedAtNs: bigint; timings: readonly StepTiming[] }>;
+	/** OCI kill. `all`: every process of the container. A stopped container is fine. */
+	kill(id: string, signal: number, options?: { readonly all?: boolean } & CallOptions): Promise<void>;
+	/** OCI delete: kills what is left, runs poststop hooks, removes cgroups, pins and folders. Missing is fine. Returns what poststop hooks failed with. */
+	delete(id: string, options?: CallOptions): Promise<{ hookError: string }>;
+	exec(options: ExecOptions): Promise<ProcessStream>;
+	attach(id: string, options: { stdin: boolean; stdout: boolean; stderr: boolean } & CallOptions): Promise<ProcessStream>;
+	list(): Promise<readonly ShimContainer[]>;
+	/** Hears of every exit, those that happened before included. Called once, right after connecting. */
+	subscribe(onExit: (exit: ExitRecord) => void): Promise<readonly ShimContainer[]>;
+	reopenLog(id: string, path: string): Promise<void>;
+	resize(id: string, columns: number, rows: number): Promise<void>;
+	/** Ends the shim. FAILED_PRECONDITION while it has containers. */
+	shutdown(): Promise<void>;
+	/** Closes the connection only. */
+	disconnect(): void;
+}
+
+export interface CgroupStats {
+	readonly cpu: { readonly usageNs: bigint; readonly userNs: bigint; readonly systemNs: bigint; readonly throttledPeriods: bigint; readonly periods: bigint; readonly throttledNs: bigint; readonly pressure?: Pressure };
+	readonly memory: {
+		readonly usageBytes: bigint;
+		readonly workingSetBytes: bigint;
+		/** undefined: no limit. */
+		readonly limitBytes?: bigint;
+		readonly rssBytes: bigint;
+		readonly cacheBytes: bigint;
+		readonly mappedFileBytes: bigint;
+		readonly pageFaults: bigint;
+		readonly majorPageFaults: bigint;
+		readonly swapUsageBytes?: bigint;
+		readonly swapLimitBytes?: bigint;
+		readonly maxUsageBytes?: bigint;
+		readonly pressure?: Pressure;
+	};
+	readonly pids: { readonly current: bigint; readonly limit?: bigint };
+	readonly io: { readonly pressure?: Pressure; readonly devices: readonly { readonly major: number; readonly minor: number; readonly readBytes: bigint; readonly writeBytes: bigint; readonly reads: bigint; readonly writes: bigint }[] };
+	readonly hugetlb: readonly { readonly pageSize: string; readonly usageBytes: bigint; readonly maxUsageBytes: bigint }[];
+}
+
+export interface PressureLine {
+	readonly avg10: number;
+	readonly avg60: number;
+	readonly avg300: number;
+	readonly totalUs: bigint;
+}
+export interface Pressure {
+	readonly some: PressureLine;
+	readonly full: PressureLine;
+}
+
+/** The cgroup side of a container, by the OCI cgroupsPath. Same answers for v1 and v2. */
+export interface Cgroups {
+	readonly version: 1 | 2;
+	readonly driver: 'cgroupfs';
+	/** Controllers that can be used here. */
+	readonly controllers: ReadonlySet<string>;
+	/** Throws FAILED_PRECONDITION/INVALID_ARGUMENT naming the resource that cannot be honoured. */
+	check(resources: OciResources): void;
+	/** In place, all or nothing: what was written before a failing write is put back. */
+	update(cgroupsPath: string, resources: OciResources): Promise<void>;
+	stats(cgroupsPath: string): Promise<CgroupStats>;
+	/** How often the kernel's OOM killer struck in this cgroup. 0 when it is gone. */
+	oomKills(cgroupsPath: string): Promise<number>;
+	/** Processes of the cgroup and below. */
+	processes(cgroupsPath: string): Promise<readonly number[]>;
+	/** Folders of this cgroup in every hierarchy (doctor, teardown). */
+	folders(cgroupsPath: string): readonly string[];
+	/** Cgroups below `parent` (OCI path) whose name satisfies the predicate, as OCI paths. */
+	find(parent: string, matches: (name: string) => boolean): Promise<readonly string[]>;
+}

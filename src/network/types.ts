@@ -1,0 +1,74 @@
+/** What the network room offers: a provider that stands behind the OCI hooks of a sandbox's bundle. */
+import type { OciHooks } from '#runtime';
+
+export interface PortMapping {
+	readonly protocol: 'tcp' | 'udp' | 'sctp';
+	readonly containerPort: number;
+	/** 0: not mapped. */
+	readonly hostPort: number;
+	/** '' : every address of the node. */
+	readonly hostIp: string;
+}
+
+export interface SandboxNetworkRequest {
+	readonly sandboxId: string;
+	readonly namespace: string;
+	readonly name: string;
+	readonly uid: string;
+	readonly hostname: string;
+	readonly portMappings: readonly PortMapping[];
+	readonly dns: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] };
+	readonly annotations: Readonly<Record<string, string>>;
+	readonly labels: Readonly<Record<string, string>>;
+	readonly cgroupPath: string;
+	/** Folder of the sandbox (the bundle's parent): plans, results and pins of the network live in it. */
+	readonly folder: string;
+}
+
+/** What was attached. Stored as the sandbox's network result; given back to detach, restore and status. */
+export interface NetworkResult {
+	readonly provider: 'builtin' | 'cni';
+	/** First IPv4, first IPv6, then others. */
+	readonly ips: readonly string[];
+	readonly interfaceName: string;
+	readonly dns?: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] };
+	/** The provider's own data, opaque to the daemon. */
+	readonly data: unknown;
+	readonly timings?: readonly { readonly label: string; readonly elapsedNs: number }[];
+}
+
+/** What goes into the bundle before create. */
+export interface PreparedNetwork {
+	readonly hooks: Pick<OciHooks, 'createRuntime' | 'poststop'>;
+	/** Namespace pins that the provider wants (CNI: the network namespace as a file). */
+	readonly pins: readonly { readonly name: string; readonly path: string }[];
+	/** The result, once runtime.create succeeded. */
+	result(): Promise<NetworkResult>;
+	/** Takes everything back when create failed or is never called (addresses, ports, files). Idempotent. */
+	abandon(): Promise<void>;
+}
+
+export interface NetworkStatus {
+	readonly ready: boolean;
+	/** CamelCase reason and a sentence, for the NetworkReady condition. */
+	readonly reason: string;
+	readonly message: string;
+}
+
+export interface NetworkProvider {
+	readonly name: 'builtin' | 'cni';
+	/** Never blocks, never touches another process. */
+	status(): NetworkStatus;
+	prepare(request: SandboxNetworkRequest): Promise<PreparedNetwork>;
+	/** After the poststop hook (or when no shim could run it): frees addresses and host ports, removes pins. Idempotent; never fails for a plug-in's failure, returns its sentence. */
+	release(sandboxId: string, folder: string, result: NetworkResult | undefined): Promise<string>;
+	/** At daemon start: takes over the results of living sandboxes; everything else of this instance on the machine is freed. */
+	restore(living: readonly { readonly sandboxId: string; readonly folder: string; readonly result: NetworkResult }[]): Promise<void>;
+	/** UpdateRuntimeConfig. */
+	setPodCidr(cidrs: readonly string[]): Promise<void>;
+	/** A few lines for people: the network plan of a sandbox. */
+	describe(folder: string): Promise<readonly string[]>;
+	/** What of ours is on the machine that no living sandbox owns; `fix` removes it. Host-wide things (bridge, table) only when `living` is empty and the daemon is stopped. */
+	leftovers(living: ReadonlySet<string>, options?: { readonly fix?: boolean; readonly stopped?: boolean }): Promise<readonly { readonly kind: string; readonly name: string; readonly why: string; readonly remedy: string }[]>;
+	close(): Promise<void>;
+}
