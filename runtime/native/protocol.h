@@ -570,20 +570,23 @@ static inline void msg_start_encode(struct writer *w, const struct msg_start *in
 	put_str(w, in->id);
 }
 
-/* Reply to START, after the exec succeeded. */
+/* Reply to START, after the exec succeeded. hook_error: what failed in poststart hooks. */
 #define MSG_STARTED 23u
 struct msg_started {
 	uint64_t started_at_ns;
+	const char *hook_error;
 	struct list timings; /* of timing */
 };
 static inline bool msg_started_decode(struct reader *r, struct msg_started *out)
 {
 	return get_u64(r, &out->started_at_ns) &&
+		get_str(r, &out->hook_error) &&
 		get_list(r, &out->timings);
 }
 static inline void msg_started_encode(struct writer *w, const struct msg_started *in)
 {
 	put_u64(w, in->started_at_ns);
+	put_str(w, in->hook_error);
 	put_list(w, in->timings);
 }
 

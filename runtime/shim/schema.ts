@@ -143,7 +143,7 @@ export const MESSAGES = {
 	},
 	CREATED: { code: 21, doc: 'Reply to CREATE.', fields: { pid: 'u32', start_time: 'u64', timings: ['timing'] } },
 	START: { code: 22, doc: 'Release a created container to its exec.', fields: { id: 'str' } },
-	STARTED: { code: 23, doc: 'Reply to START, after the exec succeeded.', fields: { started_at_ns: 'u64', timings: ['timing'] } },
+	STARTED: { code: 23, doc: 'Reply to START, after the exec succeeded. hook_error: what failed in poststart hooks.', fields: { started_at_ns: 'u64', hook_error: 'str', timings: ['timing'] } },
 	KILL: { code: 24, doc: 'Signal the init process, or with all=1 every process of its cgroup.', fields: { id: 'str', signal: 'u32', all: 'u32' } },
 	DELETE: {
 		code: 25,

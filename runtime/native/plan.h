@@ -1,0 +1,32 @@
+/* Launch plans: a list of operations (OPS of runtime/shim/schema.ts) carried out in order. */
+#pragma once
+#include "protocol.h"
+#include "util.h"
+
+#define REPORT_TIMINGS 768
+
+/* What a plan's processes tell the one that started them, in memory shared by all of them. */
+struct shared_report {
+	int32_t init_pid; /* set by the kernel before init runs (CLONE_PARENT_SETTID), in the caller's pid namespace */
+	uint32_t failed;  /* 1 once `step`, `op` and `failure` are written; only the first failure is kept */
+	uint32_t step, op;
+	struct failure failure;
+	char hook_error[1024]; /* what failed in poststart and poststop hooks; "" if nothing */
+	uint32_t timing_count;
+	struct timing timings[REPORT_TIMINGS];
+};
+
+/* Shared anonymous memory; NULL when there is none. */
+struct shared_report *report_new(void);
+void report_free(struct shared_report *report);
+/* Keeps the first failure. */
+void report_failure(struct shared_report *report, uint32_t step, uint32_t op, const struct failure *failure);
+void report_timing(struct shared_report *report, uint32_t step, uint32_t op, uint64_t elapsed_ns);
+/* The timings in encoded form for CREATED, STARTED and DELETED; free items.at. from: index of the first. */
+struct list report_encode_timings(const struct shared_report *report, uint32_t from);
+/* Bytes that the reply needs beside its list. */
+size_t report_timings_size(const struct shared_report *report, uint32_t from);
+
+/* Carries out a plan that has host operations only (teardown). Every step is tried; the first failure is reported
+ * and answered (-errno). Blocking: call it in a forked process. */
+int plan_run_host(const struct list *ops, struct shared_report *report);
