@@ -12,13 +12,20 @@ interface Field {
 	readonly repeated?: boolean;
 }
 interface Table {
-	readonly services: Record<string, Record<string, { request: string; response: string; server_stream?: boolean }>>;
+	readonly services: Record<
+		string,
+		Record<string, { request: string; response: string; server_stream?: boolean }>
+	>;
 	readonly enums: Record<string, Record<string, number>>;
 	readonly messages: Record<string, { fields: Field[] }>;
 }
 interface Codec {
 	readonly format: string;
-	readonly type: { field?: Descriptor[]; value?: { name: string; number: number }[]; nestedType?: { name: string; field: Descriptor[] }[] };
+	readonly type: {
+		field?: Descriptor[];
+		value?: { name: string; number: number }[];
+		nestedType?: { name: string; field: Descriptor[] }[];
+	};
 	serialize(value: object): Buffer;
 	deserialize(bytes: Buffer): Record<string, unknown>;
 }
@@ -41,7 +48,8 @@ const messageCodec = (name: string): Codec => {
 
 /** `TYPE_INT64` to `int64`, a message or enum to its name. */
 function plainType(field: Descriptor): string {
-	if (field.type === 'TYPE_MESSAGE' || field.type === 'TYPE_ENUM') return field.typeName.split('.').at(-1) ?? '';
+	if (field.type === 'TYPE_MESSAGE' || field.type === 'TYPE_ENUM')
+		return field.typeName.split('.').at(-1) ?? '';
 	return field.type.slice('TYPE_'.length).toLowerCase();
 }
 
@@ -55,14 +63,17 @@ test('every field has the name, number, type and label of the table', () => {
 			assert.equal(actual.name, expected.name);
 			const repeated = expected.repeated === true || expected.map !== undefined;
 			assert.equal(actual.label === 'LABEL_REPEATED', repeated, `${name}.${expected.name}: label`);
-			if (expected.map === undefined) assert.equal(plainType(actual), expected.type, `${name}.${expected.name}: type`);
+			if (expected.map === undefined)
+				assert.equal(plainType(actual), expected.type, `${name}.${expected.name}: type`);
 		}
 	}
 });
 
 test('every enum has the values of the table', () => {
 	for (const [name, values] of Object.entries(table.enums)) {
-		const actual = Object.fromEntries((messageCodec(name).type.value ?? []).map((value) => [value.name, value.number]));
+		const actual = Object.fromEntries(
+			(messageCodec(name).type.value ?? []).map((value) => [value.name, value.number]),
+		);
 		assert.deepEqual(actual, values, name);
 	}
 });
@@ -90,7 +101,8 @@ function sampleMessage(name: string, depth = 0): Record<string, unknown> {
 	const message: Record<string, unknown> = {};
 	for (const field of table.messages[name]?.fields ?? []) {
 		if (field.map !== undefined) message[field.name] = { key: sampleValue(field.map[1], depth) };
-		else if (field.repeated) message[field.name] = [sampleValue(field.type ?? '', depth)].filter((value) => value !== null);
+		else if (field.repeated)
+			message[field.name] = [sampleValue(field.type ?? '', depth)].filter((value) => value !== null);
 		else message[field.name] = sampleValue(field.type ?? '', depth);
 	}
 	return message;
@@ -101,20 +113,32 @@ test('every message survives encoding and decoding with every field set', () => 
 	for (const [service, rpcs] of Object.entries(table.services)) {
 		const definition = loaded[`${PROTO_PACKAGE}.${service}`] as unknown as Record<
 			string,
-			{ requestSerialize: Codec['serialize']; requestDeserialize: Codec['deserialize']; responseSerialize: Codec['serialize']; responseDeserialize: Codec['deserialize'] }
+			{
+				requestSerialize: Codec['serialize'];
+				requestDeserialize: Codec['deserialize'];
+				responseSerialize: Codec['serialize'];
+				responseDeserialize: Codec['deserialize'];
+			}
 		>;
 		for (const [rpc, { request, response }] of Object.entries(rpcs)) {
 			const method = definition[rpc];
 			assert.ok(method, `${rpc} is missing`);
-			messages.set(request, { serialize: method.requestSerialize, deserialize: method.requestDeserialize } as Codec);
-			messages.set(response, { serialize: method.responseSerialize, deserialize: method.responseDeserialize } as Codec);
+			messages.set(request, {
+				serialize: method.requestSerialize,
+				deserialize: method.requestDeserialize,
+			} as Codec);
+			messages.set(response, {
+				serialize: method.responseSerialize,
+				deserialize: method.responseDeserialize,
+			} as Codec);
 		}
 	}
 	const covered = new Set<string>();
 	const visit = (name: string): void => {
 		if (covered.has(name)) return;
 		covered.add(name);
-		for (const field of table.messages[name]?.fields ?? []) for (const type of [field.type, field.map?.[1]]) if (type && type in table.messages) visit(type);
+		for (const field of table.messages[name]?.fields ?? [])
+			for (const type of [field.type, field.map?.[1]]) if (type && type in table.messages) visit(type);
 	};
 	for (const [name, codec] of messages) {
 		const sample = sampleMessage(name);
@@ -133,9 +157,14 @@ test('the list of RPCs is the table, 43 in all', () => {
 });
 
 test('a 64-bit integer may be given as bigint', () => {
-	const definition = loaded[`${PROTO_PACKAGE}.RuntimeService`] as unknown as Record<string, { responseSerialize: Codec['serialize']; responseDeserialize: Codec['deserialize'] }>;
-	const method = definition['PodSandboxStatus'];
+	const definition = loaded[`${PROTO_PACKAGE}.RuntimeService`] as unknown as Record<
+		string,
+		{ responseSerialize: Codec['serialize']; responseDeserialize: Codec['deserialize'] }
+	>;
+	const method = definition.PodSandboxStatus;
 	assert.ok(method);
-	const decoded = method.responseDeserialize(method.responseSerialize({ timestamp: 1_700_000_000_123_456_789n }));
-	assert.equal(decoded['timestamp'], '1700000000123456789');
+	const decoded = method.responseDeserialize(
+		method.responseSerialize({ timestamp: 1_700_000_000_123_456_789n }),
+	);
+	assert.equal(decoded.timestamp, '1700000000123456789');
 });

@@ -3,7 +3,18 @@
  * part, and its decoder and encoder. `--check` compares instead and fails when they differ.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { CONSTANTS, type Entry, type Fields, type FieldType, FS_OPS, MAX_FRAME_BYTES, MESSAGES, OPS, PROTOCOL_VERSION, STRUCTS } from '../runtime/shim/schema.ts';
+import {
+	CONSTANTS,
+	type Entry,
+	type Fields,
+	type FieldType,
+	FS_OPS,
+	MAX_FRAME_BYTES,
+	MESSAGES,
+	OPS,
+	PROTOCOL_VERSION,
+	STRUCTS,
+} from '../runtime/shim/schema.ts';
 
 const HEADER = new URL('../runtime/native/protocol.h', import.meta.url);
 
@@ -164,9 +175,17 @@ const declare = (name: string, type: FieldType): string => {
 	return `\t${c}${c.endsWith('*') ? '' : ' '}${name};${note}`;
 };
 const getter = (type: FieldType, target: string): string =>
-	Array.isArray(type) ? `get_list(r, ${target})` : (type as string) in C_TYPES ? `get_${type as string}(r, ${target})` : `${type as string}_decode(r, ${target})`;
+	Array.isArray(type)
+		? `get_list(r, ${target})`
+		: (type as string) in C_TYPES
+			? `get_${type as string}(r, ${target})`
+			: `${type as string}_decode(r, ${target})`;
 const putter = (type: FieldType, value: string): string =>
-	Array.isArray(type) ? `put_list(w, ${value})` : (type as string) in C_TYPES ? `put_${type as string}(w, ${value})` : `${type as string}_encode(w, &${value})`;
+	Array.isArray(type)
+		? `put_list(w, ${value})`
+		: (type as string) in C_TYPES
+			? `put_${type as string}(w, ${value})`
+			: `${type as string}_encode(w, &${value})`;
 
 function structSource(name: string, fields: Fields): string {
 	const entries = Object.entries(fields);
@@ -214,7 +233,9 @@ const source = [
 
 if (process.argv.includes('--check')) {
 	if (readFileSync(HEADER, 'utf8') !== source) {
-		process.stderr.write('runtime/native/protocol.h differs from runtime/shim/schema.ts: run npm run generate\n');
+		process.stderr.write(
+			'runtime/native/protocol.h differs from runtime/shim/schema.ts: run npm run generate\n',
+		);
 		process.exit(1);
 	}
 } else {

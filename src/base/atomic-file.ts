@@ -10,7 +10,11 @@ export interface WriteOptions {
 }
 
 /** Replaces a file as a whole: a reader sees the old content or the new, never a part, whenever we are killed. */
-export async function writeFileAtomic(path: string, data: string | Uint8Array, options: WriteOptions = {}): Promise<void> {
+export async function writeFileAtomic(
+	path: string,
+	data: string | Uint8Array,
+	options: WriteOptions = {},
+): Promise<void> {
 	const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
 	try {
 		const file = await open(temporary, 'wx', options.mode ?? 0o600);

@@ -66,7 +66,10 @@ function plainValue(_key: string, value: unknown): unknown {
 }
 
 /** A logger whose lines go to `sink` (default: standard error). `setLevel` acts on all children. */
-export function createLog(level: LogLevel, sink: LogSink = (line) => process.stderr.write(line)): Log & { setLevel(level: LogLevel): void } {
+export function createLog(
+	level: LogLevel,
+	sink: LogSink = (line) => process.stderr.write(line),
+): Log & { setLevel(level: LogLevel): void } {
 	const shared: Shared = { level, sink };
 	return Object.assign(new JsonLog(shared, {}), {
 		setLevel: (next: LogLevel) => {
