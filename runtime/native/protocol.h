@@ -481,21 +481,21 @@ static inline void msg_welcome_encode(struct writer *w, const struct msg_welcome
 /* Failed. step and op name the plan step (NO_STEP and 0 otherwise); detail is a sentence without errno. */
 #define MSG_ERROR 4u
 struct msg_error {
-	int32_t errno;
+	int32_t err;
 	uint32_t step;
 	uint32_t op;
 	const char *detail;
 };
 static inline bool msg_error_decode(struct reader *r, struct msg_error *out)
 {
-	return get_i32(r, &out->errno) &&
+	return get_i32(r, &out->err) &&
 		get_u32(r, &out->step) &&
 		get_u32(r, &out->op) &&
 		get_str(r, &out->detail);
 }
 static inline void msg_error_encode(struct writer *w, const struct msg_error *in)
 {
-	put_i32(w, in->errno);
+	put_i32(w, in->err);
 	put_u32(w, in->step);
 	put_u32(w, in->op);
 	put_str(w, in->detail);
@@ -1408,7 +1408,7 @@ static inline void op_root_bind_encode(struct writer *w, const struct op_root_bi
 	put_u32(w, in->readonly);
 }
 
-/* Idmap the root mount with these maps (mount_setattr MOUNT_ATTR_IDMAP). */
+/* Comes before root_overlay or root_bind: idmap with these maps (mount_setattr MOUNT_ATTR_IDMAP) every lower of the overlay (an overlay mount itself cannot be; upper and work stay as they are), or the bind. */
 #define OP_ROOT_IDMAP 33u
 struct op_root_idmap {
 	struct list uid_map; /* of id_map */

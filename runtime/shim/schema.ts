@@ -244,7 +244,7 @@ export const OPS = {
 	propagation: { code: 30, doc: 'Set the propagation of every mount of the new mount namespace (MS_SLAVE|MS_REC, …).', fields: { flags: 'u64' } },
 	root_overlay: { code: 31, doc: 'Mount an overlay as the root at the host folder `target`. lowers: topmost first.', fields: { target: 'str', lowers: ['str'], upper: 'str', work: 'str', options: 'str' } },
 	root_bind: { code: 32, doc: 'Bind a folder as the root at the host folder `target`.', fields: { source: 'str', target: 'str', readonly: 'u32' } },
-	root_idmap: { code: 33, doc: 'Idmap the root mount with these maps (mount_setattr MOUNT_ATTR_IDMAP).', fields: { uid_map: ['id_map'], gid_map: ['id_map'] } },
+	root_idmap: { code: 33, doc: 'Comes before root_overlay or root_bind: idmap with these maps (mount_setattr MOUNT_ATTR_IDMAP) every lower of the overlay (an overlay mount itself cannot be; upper and work stay as they are), or the bind.', fields: { uid_map: ['id_map'], gid_map: ['id_map'] } },
 	mount_fs: { code: 34, doc: 'Mount a file system (proc, sysfs, tmpfs, mqueue, devpts, cgroup, cgroup2, …). flags: MS_*. data: the comma-separated options.', fields: { fstype: 'str', source: 'str', target: 'str', flags: 'u64', data: 'str', propagation: 'u64' } },
 	mount_bind: {
 		code: 35,
