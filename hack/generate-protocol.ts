@@ -169,10 +169,12 @@ static inline void put_list(struct writer *w, struct list v)
 
 const cType = (type: FieldType): string =>
 	Array.isArray(type) ? 'struct list' : (C_TYPES[type as string] ?? `struct ${type as string}`);
+/** `errno` is a macro in C. */
+const cName = (field: string): string => (field === 'errno' ? 'err' : field);
 const declare = (name: string, type: FieldType): string => {
 	const c = cType(type);
 	const note = Array.isArray(type) ? ` /* of ${type[0]} */` : '';
-	return `\t${c}${c.endsWith('*') ? '' : ' '}${name};${note}`;
+	return `\t${c}${c.endsWith('*') ? '' : ' '}${cName(name)};${note}`;
 };
 const getter = (type: FieldType, target: string): string =>
 	Array.isArray(type)
@@ -191,8 +193,8 @@ function structSource(name: string, fields: Fields): string {
 	const entries = Object.entries(fields);
 	if (entries.length === 0) return '';
 	const members = entries.map(([field, type]) => declare(field, type)).join('\n');
-	const gets = entries.map(([field, type]) => getter(type, `&out->${field}`)).join(' &&\n\t\t');
-	const puts = entries.map(([field, type]) => `\t${putter(type, `in->${field}`)};`).join('\n');
+	const gets = entries.map(([field, type]) => getter(type, `&out->${cName(field)}`)).join(' &&\n\t\t');
+	const puts = entries.map(([field, type]) => `\t${putter(type, `in->${cName(field)}`)};`).join('\n');
 	return `struct ${name} {
 ${members}
 };

@@ -5,8 +5,11 @@
  * given back as soon as they are empty.
  */
 #pragma once
+#include <errno.h>
 #include "protocol.h"
 #include "util.h"
+
+#define NO_BYTES ((struct bytes){NULL, 0})
 
 /* One frame; body is valid only while the handler runs. */
 struct frame {
@@ -67,18 +70,17 @@ static inline int conn_send_failure(struct conn *conn, uint32_t request_id, cons
 int conn_greet(struct conn *conn, const struct frame *frame, const char *sandbox_id);
 
 /* Encodes a message into pages of its own and sends it:
- *   CONN_SEND(conn, request_id, CREATED, created, size_guess, &(struct msg_created){...}) */
-#define CONN_SEND(conn, request_id, NAME, name, size, message)                                             \
-	({                                                                                                   \
-		struct writer writer_ = {malloc(size), 0, (size), false};                                      \
-		int sent_ = -ENOMEM;                                                                           \
-		if (writer_.data) {                                                                            \
-			msg_##name##_encode(&writer_, (message));                                              \
-			sent_ = writer_.full ? -EMSGSIZE                                                       \
-					     : conn_send((conn), MSG_##NAME, (request_id),                     \
-							 (struct bytes){writer_.data, (uint32_t)writer_.size},     \
-							 (struct bytes){0});                                       \
-			free(writer_.data);                                                                    \
-		}                                                                                              \
-		sent_;                                                                                         \
+ *   CONN_SEND(conn, request_id, CREATED, created, room, &(struct msg_created){...}) */
+#define CONN_SEND(conn, request_id, NAME, name, capacity_, message)                                                     \
+	({                                                                                                                \
+		size_t room_ = (capacity_);                                                                               \
+		struct writer writer_ = {malloc(room_), 0, room_, false};                                                   \
+		int sent_ = -ENOMEM;                                                                                      \
+		if (writer_.data) {                                                                                       \
+			msg_##name##_encode(&writer_, (message));                                                           \
+			struct bytes payload_ = {writer_.data, (uint32_t)writer_.size};                                     \
+			sent_ = writer_.full ? -EMSGSIZE : conn_send((conn), MSG_##NAME, (request_id), payload_, NO_BYTES); \
+			free(writer_.data);                                                                               \
+		}                                                                                                         \
+		sent_;                                                                                                    \
 	})
