@@ -1,0 +1,260 @@
+#include "program.h"
+#include <errno.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+/* What one stream brought so far. */
+struct collected {
+	int fd;
+	uint8_t *data;
+	size_t size, capacity, limit;
+	bool truncated;
+};
+
+static int collect(struct collected *to, const uint8_t *data, size_t size)
+{
+	size_t room = to->limit - to->size;
+	if (size > room) {
+		size = room;
+		to->truncated = true;
+	}
+	if (to->size + size + 1 > to->capacity) {
+		size_t capacity = to->capacity * 2 > to->size + size + 1 ? to->capacity * 2 : to->size + size + 1;
+		uint8_t *grown = realloc(to->data, capacity);
+		if (!grown) return -ENOMEM;
+		to->data = grown;
+		to->capacity = capacity;
+	}
+	if (size) memcpy(to->data + to->size, data, size);
+	to->size += size;
+	to->data[to->size] = 0;
+	return 0;
+}
+
+/* Reads what is there now; closes the descriptor at its end. */
+static int read_available(struct collected *from)
+{
+	uint8_t buffer[16384];
+	while (from->fd >= 0) {
+		ssize_t n = read(from->fd, buffer, sizeof buffer);
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0 && errno == EAGAIN) return 0;
+		if (n <= 0) {
+			close_at(&from->fd);
+			return 0;
+		}
+		int result = collect(from, buffer, (size_t)n);
+		if (result < 0) return result;
+	}
+	return 0;
+}
+
+static void write_available(int *fd, struct bytes *left)
+{
+	while (left->size > 0) {
+		ssize_t n = write(*fd, left->data, left->size);
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0 && errno == EAGAIN) return;
+		if (n < 0) break; /* it does not read its stdin: its own affair */
+		left->data += n;
+		left->size -= (uint32_t)n;
+	}
+	close_at(fd);
+}
+
+/* Never returns. Tells the parent through `tell` why nothing was executed. */
+static void become(const struct program *program, int in, int out, int err, int tell)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	int step = 0;
+	setpgid(0, 0);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) goto failed;
+	step = 1;
+	if (program->netns >= 0 && setns(program->netns, CLONE_NEWNET) < 0) goto failed;
+	step = 2;
+	if (program->cwd && *program->cwd && chdir(program->cwd) < 0) goto failed;
+	step = 3;
+	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) goto failed;
+	execve(program->path, program->argv, program->env);
+failed:;
+	int told[2] = {errno, step};
+	(void)!write(tell, told, sizeof told);
+	_exit(127);
+}
+
+static const char *const STEPS[] = {
+	"cannot redirect the standard streams of %s",
+	"cannot enter the network namespace for %s",
+	"cannot enter the working folder of %s",
+	"cannot execute %s",
+};
+
+struct running {
+	pid_t pid;
+	int pidfd, in;
+	struct collected out, err;
+};
+
+static int start(const struct program *program, struct running *running, struct failure *failure)
+{
+	int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, tell[2] = {-1, -1};
+	int result = 0, told[2];
+	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0 || pipe2(tell, O_CLOEXEC) < 0)
+		result = fail(failure, errno, "cannot make pipes for %s", program->path);
+	if (result == 0) {
+		running->pid = fork();
+		if (running->pid == 0) become(program, in[0], out[1], err[1], tell[1]);
+		if (running->pid < 0) result = fail(failure, errno, "cannot fork for %s", program->path);
+	}
+	close_at(&in[0]);
+	close_at(&out[1]);
+	close_at(&err[1]);
+	close_at(&tell[1]);
+	if (result == 0) {
+		setpgid(running->pid, running->pid); /* whoever comes first: a kill of the group must find it */
+		ssize_t n;
+		do n = read(tell[0], told, sizeof told);
+		while (n < 0 && errno == EINTR);
+		if (n == (ssize_t)sizeof told) {
+			waitpid(running->pid, NULL, 0);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+			result = fail(failure, told[0], STEPS[told[1]], program->path);
+#pragma GCC diagnostic pop
+		}
+	}
+	close_at(&tell[0]);
+	if (result < 0) {
+		close_at(&in[1]);
+		close_at(&out[0]);
+		close_at(&err[0]);
+		return result;
+	}
+	set_nonblocking(in[1]);
+	set_nonblocking(out[0]);
+	set_nonblocking(err[0]);
+	running->in = in[1];
+	running->out.fd = out[0];
+	running->err.fd = err[0];
+	running->pidfd = pidfd_open(running->pid, 0);
+	return 0;
+}
+
+static int milliseconds_until(uint64_t deadline)
+{
+	if (deadline == 0) return -1;
+	uint64_t now = monotonic_ns();
+	return now >= deadline ? 0 : (int)((deadline - now + 999999) / 1000000 > 1000000 ? 1000000 : (deadline - now + 999999) / 1000000);
+}
+
+/* Until the main process ended; what others of its group still hold open is not waited for. */
+static int serve(const struct program *program, struct running *running, struct program_result *result)
+{
+	struct bytes left = program->stdin_bytes;
+	uint64_t deadline = program->timeout_ms ? monotonic_ns() + program->timeout_ms * 1000000u : 0;
+	int failed = 0;
+	if (left.size == 0) close_at(&running->in);
+	for (;;) {
+		struct pollfd polls[4] = {
+			{running->pidfd, POLLIN, 0},
+			{running->in, POLLOUT, 0},
+			{running->out.fd, POLLIN, 0},
+			{running->err.fd, POLLIN, 0},
+		};
+		int ready = poll(polls, 4, milliseconds_until(deadline));
+		if (ready < 0 && errno != EINTR) return -errno;
+		if (ready == 0 && deadline && monotonic_ns() >= deadline) {
+			result->timed_out = true;
+			deadline = 0;
+			kill(-running->pid, SIGKILL);
+		}
+		if (ready <= 0) continue;
+		if (polls[1].revents) write_available(&running->in, &left);
+		if (failed == 0 && polls[2].revents) failed = read_available(&running->out);
+		if (failed == 0 && polls[3].revents) failed = read_available(&running->err);
+		if (failed < 0) {
+			kill(-running->pid, SIGKILL);
+			return failed;
+		}
+		if (polls[0].revents) return 0;
+	}
+}
+
+int program_run(const struct program *program, struct program_result *result, struct failure *failure)
+{
+	*result = (struct program_result){0};
+	struct running running = {.pid = -1, .pidfd = -1, .in = -1};
+	running.out.limit = running.err.limit = program->max_output;
+	int outcome = start(program, &running, failure);
+	if (outcome < 0) return outcome;
+	if (running.pidfd < 0) outcome = fail(failure, errno, "cannot watch %s", program->path);
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+	if (outcome == 0) outcome = serve(program, &running, result);
+	signal(SIGPIPE, before);
+	if (outcome < 0) {
+		kill(-running.pid, SIGKILL);
+		fail(failure, -outcome, "cannot collect the output of %s", program->path);
+	}
+	int status = 0;
+	while (waitpid(running.pid, &status, 0) < 0 && errno == EINTR) {}
+	if (outcome == 0) {
+		read_available(&running.out);
+		read_available(&running.err);
+		if (collect(&running.out, NULL, 0) < 0 || collect(&running.err, NULL, 0) < 0)
+			outcome = fail(failure, ENOMEM, "cannot collect the output of %s", program->path);
+	}
+	close_at(&running.pidfd);
+	close_at(&running.in);
+	close_at(&running.out.fd);
+	close_at(&running.err.fd);
+	result->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	result->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	result->truncated = running.out.truncated || running.err.truncated;
+	result->out = running.out.data;
+	result->out_size = running.out.size;
+	result->err = running.err.data;
+	result->err_size = running.err.size;
+	if (outcome < 0) program_result_free(result);
+	return outcome;
+}
+
+void program_result_free(struct program_result *result)
+{
+	free(result->out);
+	free(result->err);
+	result->out = result->err = NULL;
+}
+
+char **strings_of(const struct list *list)
+{
+	char **strings = calloc((size_t)list->count + 1, sizeof *strings);
+	struct reader items = list->items;
+	for (uint32_t i = 0; strings && i < list->count; i++) {
+		const char *text;
+		if (!get_str(&items, &text)) {
+			free(strings);
+			errno = EPROTO;
+			return NULL;
+		}
+		strings[i] = (char *)(uintptr_t)text;
+	}
+	return strings;
+}
+
+const char *environment_get(char *const *env, const char *name)
+{
+	size_t length = strlen(name);
+	for (; *env; env++)
+		if (strncmp(*env, name, length) == 0 && (*env)[length] == '=') return *env + length + 1;
+	return NULL;
+}
