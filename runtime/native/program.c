@@ -162,16 +162,17 @@ static int serve(const struct program *program, struct running *running, struct 
 {
 	struct bytes left = program->stdin_bytes;
 	uint64_t deadline = program->timeout_ms ? monotonic_ns() + program->timeout_ms * 1000000u : 0;
-	int failed = 0;
+	int failed = 0, cancel = program->cancel > 0 ? program->cancel : -1;
 	if (left.size == 0) close_at(&running->in);
 	for (;;) {
-		struct pollfd polls[4] = {
+		struct pollfd polls[5] = {
 			{running->pidfd, POLLIN, 0},
 			{running->in, POLLOUT, 0},
 			{running->out.fd, POLLIN, 0},
 			{running->err.fd, POLLIN, 0},
+			{cancel, 0, 0},
 		};
-		int ready = poll(polls, 4, milliseconds_until(deadline));
+		int ready = poll(polls, 5, milliseconds_until(deadline));
 		if (ready < 0 && errno != EINTR) return -errno;
 		if (ready == 0 && deadline && monotonic_ns() >= deadline) {
 			result->timed_out = true;
@@ -179,6 +180,10 @@ static int serve(const struct program *program, struct running *running, struct 
 			kill(-running->pid, SIGKILL);
 		}
 		if (ready <= 0) continue;
+		if (polls[4].revents & (POLLHUP | POLLERR)) {
+			cancel = -1;
+			kill(-running->pid, SIGKILL);
+		}
 		if (polls[1].revents) write_available(&running->in, &left);
 		if (failed == 0 && polls[2].revents) failed = read_available(&running->out);
 		if (failed == 0 && polls[3].revents) failed = read_available(&running->err);
