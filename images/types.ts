@@ -135,5 +135,7 @@ export interface ImageStore extends AsyncDisposable {
 	holders(): readonly { readonly holder: string; readonly imageId: string }[];
 	usage(): Promise<FileSystemUsage>;
 	/** Unreferenced layers and interrupted work; `fix` removes them. */
-	garbage(options?: { readonly fix?: boolean }): Promise<readonly { readonly path: string; readonly why: string; readonly bytes: number }[]>;
+	garbage(options?: {
+		readonly fix?: boolean;
+	}): Promise<readonly { readonly path: string; readonly why: string; readonly bytes: number }[]>;
 }
