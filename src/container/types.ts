@@ -19,7 +19,11 @@ export interface ContainerMetadata {
 	/** Signal name that StopContainer sends first: `SIGTERM`. */
 	readonly stopSignal: string;
 	/** The user that the process starts with, as ContainerStatus.user tells it. */
-	readonly user: { readonly uid: number; readonly gid: number; readonly supplementalGroups: readonly number[] };
+	readonly user: {
+		readonly uid: number;
+		readonly gid: number;
+		readonly supplementalGroups: readonly number[];
+	};
 }
 
 export interface ContainerStatus {

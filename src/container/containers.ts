@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { KeyedLock } from '#base/keyed-lock.ts';
+import type { Log } from '#base/log.ts';
+import type { HostFacts } from '../spec/host-facts.ts';
+import { findById } from '../store/find-by-id.ts';
+import { Names } from '../store/names.ts';
+import { type Phase, Records } from '../store/records.ts';
+import { containerShape } from './record.ts';
+import { StopDeadlines } from './stop-deadlines.ts';
+import type { Container, ContainerStatus } from './types.ts';
+
+export interface ContainersOptions {
+	/** The daemon's --state and --root. */
+	readonly state: string;
+	readonly root: string;
+	/** What the kernel of this machine offers; read once. */
+	readonly host: HostFacts;
+	readonly log: Log;
+}
+
+/**
+ * All containers of this daemon (sandboxes are not among them). Reads are synchronous, from memory, without a
+ * lock. The lifecycle operations are functions of their own and use the mutators below.
+ */
+export class Containers {
+	readonly names = new Names('container');
+	/** Held for the short changes of one container; never across a wait for its end. */
+	readonly locks = new KeyedLock();
+	readonly stops = new StopDeadlines();
+	readonly records: Records<Container>;
+	readonly host: HostFacts;
+	/** STATE/containers. */
+	readonly folder: string;
+	/** Containers being made, by sandbox: its removal waits for them. */
+	readonly making = new Map<string, Set<Promise<unknown>>>();
+	/** Removals under way, so that a second one joins the first. */
+	readonly removals = new Map<string, Promise<void>>();
+	readonly #root: string;
+	readonly #containers = new Map<string, Container>();
+	readonly #exits = new Map<string, PromiseWithResolvers<void>>();
+
+	constructor(options: ContainersOptions) {
+		this.folder = join(options.state, 'containers');
+		this.#root = options.root;
+		this.host = options.host;
+		this.records = new Records(this.folder, 'container', containerShape, options.log);
+	}
+
+	list(): readonly Container[] {
+		return [...this.#containers.values()];
+	}
+
+	get(id: string): Container | undefined {
+		return this.#containers.get(id);
+	}
+
+	/** By id or unique prefix. INVALID_ARGUMENT when the prefix is ambiguous. */
+	find(idOrPrefix: string): Container | undefined {
+		return findById(this.#containers, idOrPrefix, 'container');
+	}
+
+	/** The containers of one sandbox, in the order of their creation. */
+	ofSandbox(sandboxId: string): readonly Container[] {
+		return this.list().filter((container) => container.metadata.sandboxId === sandboxId);
+	}
+
+	/** ROOT/containers: one folder per container, with `upper`, `work` and `volumes`. */
+	get layersFolder(): string {
+		return join(this.#root, 'containers');
+	}
+
+	/** ROOT/containers/ID: what the container wrote (`upper` is its writable layer) and its volumes. */
+	layerFolder(id: string): string {
+		return join(this.layersFolder, id);
+	}
+
+	/** Publishes a container: from now on everyone sees it. */
+	add(container: Container): void {
+		this.#containers.set(container.metadata.id, container);
+	}
+
+	/** Replaces the status; unknown ids are left alone. Call `save` to make it survive a restart. */
+	update(id: string, change: Partial<ContainerStatus>): Container | undefined {
+		const before = this.#containers.get(id);
+		if (before === undefined) return undefined;
+		const after: Container = { metadata: before.metadata, status: { ...before.status, ...change } };
+		this.#containers.set(id, after);
+		if (after.status.finishedAtNs !== undefined) this.#settle(id);
+		return after;
+	}
+
+	/** Writes the record of what is published now. */
+	async save(id: string, phase: Phase = 'made'): Promise<void> {
+		const container = this.#containers.get(id);
+		if (container !== undefined) await this.records.save(id, phase, container);
+	}
+
+	/** Forgets the container. */
+	delete(id: string): void {
+		this.#containers.delete(id);
+		this.#settle(id);
+	}
+
+	/** Settles when the container has ended (its status says so) or is gone. */
+	exited(id: string): Promise<void> {
+		const container = this.#containers.get(id);
+		if (container === undefined || container.status.finishedAtNs !== undefined) return Promise.resolve();
+		const waiting = this.#exits.get(id) ?? Promise.withResolvers<void>();
+		this.#exits.set(id, waiting);
+		return waiting.promise;
+	}
+
+	#settle(id: string): void {
+		this.#exits.get(id)?.resolve();
+		this.#exits.delete(id);
+	}
+}

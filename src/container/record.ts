@@ -1,0 +1,55 @@
+import type { ContainerConfig, LinuxContainerResourcesInit } from '#cri-api';
+import { processShape, stageShape } from '../sandbox/record.ts';
+import {
+	bigInteger,
+	flag,
+	integer,
+	list,
+	map,
+	object,
+	objectWith,
+	optional,
+	type Shape,
+	text,
+} from '../store/shape.ts';
+import type { Container, ContainerMetadata, ContainerStatus } from './types.ts';
+
+/** What recovery itself relies on; the rest of the message goes back to the client as it came. */
+const configShape = objectWith<ContainerConfig>({
+	metadata: objectWith<NonNullable<ContainerConfig['metadata']>>({ name: text, attempt: integer }),
+	labels: map(text),
+	annotations: map(text),
+	tty: flag,
+});
+
+/** The strict decoder of a container's record. */
+export const containerShape: Shape<Container> = object<Container>({
+	metadata: object<ContainerMetadata>({
+		id: text,
+		sandboxId: text,
+		config: configShape,
+		image: object<ContainerMetadata['image']>({ id: text, userReference: text, ref: text }),
+		createdAtNs: bigInteger,
+		folder: text,
+		logPath: text,
+		cgroupsPath: text,
+		stopSignal: text,
+		user: object<ContainerMetadata['user']>({
+			uid: integer,
+			gid: integer,
+			supplementalGroups: list(integer),
+		}),
+	}),
+	status: object<ContainerStatus>({
+		process: optional(processShape),
+		startedAtNs: optional(bigInteger),
+		finishedAtNs: optional(bigInteger),
+		exitCode: integer,
+		reason: text,
+		message: text,
+		unknown: flag,
+		resources: objectWith<LinuxContainerResourcesInit>({}),
+		timeline: list(stageShape),
+		removing: flag,
+	}),
+});

@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import type { Log } from '#base/log.ts';
+import { findById } from '../store/find-by-id.ts';
+import { Names } from '../store/names.ts';
+import { type Phase, Records } from '../store/records.ts';
+import { sandboxShape } from './record.ts';
+import { type ConnectShim, Shims } from './shims.ts';
+import type { Sandbox, SandboxStatus } from './types.ts';
+
+export interface SandboxesOptions {
+	/** The daemon's --state. */
+	readonly state: string;
+	readonly connectShim: ConnectShim;
+	readonly log: Log;
+}
+
+/**
+ * All sandboxes of this daemon. Reads are synchronous, from memory, without a lock. The lifecycle operations
+ * (run, stop, remove) are functions of their own and use the mutators below.
+ */
+export class Sandboxes {
+	readonly names = new Names('sandbox');
+	readonly shims: Shims;
+	readonly records: Records<Sandbox>;
+	/** STATE/sandboxes. */
+	readonly folder: string;
+	/** Removals under way, so that a second one joins the first. */
+	readonly removals = new Map<string, Promise<void>>();
+	/** Stops under way, likewise. */
+	readonly stops = new Map<string, Promise<void>>();
+	readonly #sandboxes = new Map<string, Sandbox>();
+
+	constructor(options: SandboxesOptions) {
+		this.folder = join(options.state, 'sandboxes');
+		this.shims = new Shims(options.state, options.connectShim);
+		this.records = new Records(this.folder, 'sandbox', sandboxShape, options.log);
+	}
+
+	list(): readonly Sandbox[] {
+		return [...this.#sandboxes.values()];
+	}
+
+	get(id: string): Sandbox | undefined {
+		return this.#sandboxes.get(id);
+	}
+
+	/** By id or unique prefix. INVALID_ARGUMENT when the prefix is ambiguous. */
+	find(idOrPrefix: string): Sandbox | undefined {
+		return findById(this.#sandboxes, idOrPrefix, 'sandbox');
+	}
+
+	/** Publishes a sandbox: from now on everyone sees it. */
+	add(sandbox: Sandbox): void {
+		this.#sandboxes.set(sandbox.metadata.id, sandbox);
+	}
+
+	/** Replaces the status; unknown ids are left alone. Call `save` to make it survive a restart. */
+	update(id: string, change: Partial<SandboxStatus>): Sandbox | undefined {
+		const before = this.#sandboxes.get(id);
+		if (before === undefined) return undefined;
+		const after: Sandbox = { metadata: before.metadata, status: { ...before.status, ...change } };
+		this.#sandboxes.set(id, after);
+		return after;
+	}
+
+	/** Writes the record of what is published now. */
+	async save(id: string, phase: Phase = 'made'): Promise<void> {
+		const sandbox = this.#sandboxes.get(id);
+		if (sandbox !== undefined) await this.records.save(id, phase, sandbox);
+	}
+
+	/** Forgets the sandbox. */
+	delete(id: string): void {
+		this.#sandboxes.delete(id);
+	}
+}

@@ -1,0 +1,37 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { CAPABILITIES } from './capabilities.ts';
+
+/** What the kernel of this machine offers to specs. Read once, when the daemon starts. */
+export interface HostFacts {
+	/** Capabilities that the daemon itself may give, with CAP_. */
+	readonly capabilities: readonly string[];
+	readonly cgroupVersion: 1 | 2;
+	readonly appArmor: boolean;
+	readonly seLinux: boolean;
+	/** The cgroups can limit swap. */
+	readonly swapLimit: boolean;
+}
+
+/** Reads them from /proc and /sys. */
+export function readHostFacts(cgroupVersion: 1 | 2): HostFacts {
+	return {
+		capabilities: boundingCapabilities(readFileSync('/proc/self/status', 'utf8')),
+		cgroupVersion,
+		appArmor: readText('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
+		seLinux: existsSync('/sys/fs/selinux/enforce'),
+		swapLimit: cgroupVersion === 2 || existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes'),
+	};
+}
+
+function boundingCapabilities(status: string): readonly string[] {
+	const bits = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+	return CAPABILITIES.filter((_name, bit) => (bits >> BigInt(bit)) & 1n);
+}
+
+function readText(path: string): string {
+	try {
+		return readFileSync(path, 'utf8');
+	} catch {
+		return '';
+	}
+}

@@ -1,0 +1,113 @@
+import { alreadyExists, deadlineExceeded } from '#base/errors.ts';
+import { newId } from '#base/ids.ts';
+
+/** Who makes the object of a name at this moment, for the errors of those who wait. */
+export interface Holder {
+	readonly id: string;
+	/** What it is doing now; whoever works keeps it up to date. */
+	stage: string;
+}
+
+interface Entry {
+	readonly holder: Holder;
+	readonly sinceMs: number;
+	/** Set while the object is being made. */
+	making: Promise<void> | undefined;
+	/** Somebody who asked has been told the id. */
+	delivered: boolean;
+}
+
+/**
+ * The names in use, by CRI metadata. A call for a name that is being made joins the one that makes it; a call for
+ * a name whose maker finished after everybody had gone away gets that result; every other one is ALREADY_EXISTS.
+ */
+export class Names {
+	readonly #entries = new Map<string, Entry>();
+	readonly #kind: string;
+
+	constructor(kind: string) {
+		this.#kind = kind;
+	}
+
+	/**
+	 * Makes the object called `name` by `make`, or joins. The making goes on when `signal` aborts, so that a retry
+	 * finds it; a making that fails frees the name.
+	 *
+	 * @returns the id of the object.
+	 * @throws ALREADY_EXISTS, and DEADLINE_EXCEEDED naming the stage and the holder when `signal` aborts.
+	 */
+	async claim(name: string, signal: AbortSignal, make: (holder: Holder) => Promise<void>): Promise<string> {
+		let entry = this.#entries.get(name);
+		if (entry === undefined) {
+			entry = this.#begin(name, make);
+		} else if (entry.making === undefined && entry.delivered) {
+			throw alreadyExists(
+				`${this.#kind} ${name} exists already, with id ${entry.holder.id}; remove it or raise metadata.attempt`,
+			);
+		}
+		await this.#wait(name, entry, signal);
+		entry.delivered = true;
+		return entry.holder.id;
+	}
+
+	/** Takes a name for an object that exists (recovery). False when another one has it. */
+	hold(name: string, id: string): boolean {
+		if (this.#entries.has(name)) return this.#entries.get(name)?.holder.id === id;
+		this.#entries.set(name, {
+			holder: { id, stage: 'made' },
+			sinceMs: performance.now(),
+			making: undefined,
+			delivered: true,
+		});
+		return true;
+	}
+
+	/** Frees the name if this object has it. */
+	release(name: string, id: string): void {
+		if (this.#entries.get(name)?.holder.id === id) this.#entries.delete(name);
+	}
+
+	/** The id that has this name, also while it is being made. */
+	idOf(name: string): string | undefined {
+		return this.#entries.get(name)?.holder.id;
+	}
+
+	#begin(name: string, make: (holder: Holder) => Promise<void>): Entry {
+		const holder: Holder = { id: newId(), stage: 'begin' };
+		const entry: Entry = { holder, sinceMs: performance.now(), making: undefined, delivered: false };
+		this.#entries.set(name, entry);
+		entry.making = make(holder).then(
+			() => {
+				entry.making = undefined;
+			},
+			(error: unknown) => {
+				this.release(name, holder.id);
+				throw error;
+			},
+		);
+		// Whoever waits gets the error; with nobody waiting it must not end the process.
+		entry.making.catch(() => {});
+		return entry;
+	}
+
+	async #wait(name: string, entry: Entry, signal: AbortSignal): Promise<void> {
+		if (entry.making === undefined) return;
+		const { promise: gaveUp, reject } = Promise.withResolvers<never>();
+		const giveUp = (): void => reject(this.#stillRunning(name, entry));
+		signal.addEventListener('abort', giveUp, { once: true });
+		if (signal.aborted) giveUp();
+		try {
+			await Promise.race([entry.making, gaveUp]);
+		} finally {
+			signal.removeEventListener('abort', giveUp);
+		}
+	}
+
+	#stillRunning(name: string, entry: Entry): Error {
+		const seconds = ((performance.now() - entry.sinceMs) / 1000).toFixed(1);
+		return deadlineExceeded(
+			`Cannot wait any longer for ${this.#kind} ${name}: ${entry.holder.id} has been making it for ${seconds} s ` +
+				`and is at stage ${entry.holder.stage}; a retry with the same metadata gets its result`,
+		);
+	}
+}

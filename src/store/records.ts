@@ -1,0 +1,127 @@
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '#base/atomic-file.ts';
+import { dataLoss, messageOf } from '#base/errors.ts';
+import type { Log } from '#base/log.ts';
+import { fromJson, toJson } from './json.ts';
+import { integer, object, oneOf, type Shape, text } from './shape.ts';
+
+/** Raised when records of an older daemon cannot be read any more. */
+const VERSION = 1;
+
+/**
+ * Where an object is in its life. `making`: what it has acquired must be taken back if the daemon ends now.
+ * `made`: published. `removing`: its teardown must be finished.
+ */
+export type Phase = 'making' | 'made' | 'removing';
+
+export interface StoredRecord<T> {
+	readonly id: string;
+	readonly phase: Phase;
+	readonly value: T;
+}
+
+/** A folder whose record cannot be read, and why. */
+export interface UnreadableRecord {
+	readonly id: string;
+	readonly why: string;
+}
+
+interface Pending<T> {
+	next: { readonly phase: Phase; readonly value: T } | undefined;
+	done: Promise<void>;
+}
+
+/** One `record.json` per object, in a folder of its own: FOLDER/ID/record.json. On tmpfs, so never fsynced. */
+export class Records<T> {
+	readonly #folder: string;
+	readonly #kind: string;
+	readonly #shape: Shape<StoredRecord<T> & { version: number; kind: string }>;
+	readonly #log: Log;
+	readonly #writing = new Map<string, Pending<T>>();
+
+	constructor(folder: string, kind: string, shape: Shape<T>, log: Log) {
+		this.#folder = folder;
+		this.#kind = kind;
+		this.#log = log;
+		this.#shape = object<StoredRecord<T> & { version: number; kind: string }>({
+			version: integer,
+			kind: text,
+			id: text,
+			phase: oneOf('making', 'made', 'removing'),
+			value: shape,
+		});
+	}
+
+	/** The folder of one object. */
+	folderOf(id: string): string {
+		return join(this.#folder, id);
+	}
+
+	/**
+	 * Writes the record of `id`. One write at a time; of several that wait only the newest is written. Settles when
+	 * this or a newer state is on the file system.
+	 */
+	save(id: string, phase: Phase, value: T): Promise<void> {
+		const running = this.#writing.get(id);
+		if (running !== undefined) {
+			running.next = { phase, value };
+			return running.done;
+		}
+		const pending: Pending<T> = { next: { phase, value }, done: Promise.resolve() };
+		this.#writing.set(id, pending);
+		pending.done = this.#drain(id, pending);
+		return pending.done;
+	}
+
+	/** As `save`, for a change that is true whether or not it can be written: a failure is logged. */
+	async trySave(id: string, phase: Phase, value: T): Promise<void> {
+		try {
+			await this.save(id, phase, value);
+		} catch (error) {
+			this.#log.warn(`cannot write the record of ${this.#kind} ${id}`, { error });
+		}
+	}
+
+	/** Everything in the folder: read records, and those that cannot be read. */
+	async readAll(): Promise<{
+		readonly records: readonly StoredRecord<T>[];
+		readonly unreadable: readonly UnreadableRecord[];
+	}> {
+		await mkdir(this.#folder, { recursive: true, mode: 0o711 });
+		const folders = (await readdir(this.#folder, { withFileTypes: true })).filter((entry) =>
+			entry.isDirectory(),
+		);
+		const read = await Promise.all(folders.map((entry) => this.#read(entry.name)));
+		return {
+			records: read.filter((item) => 'value' in item),
+			unreadable: read.filter((item) => 'why' in item),
+		};
+	}
+
+	async #drain(id: string, pending: Pending<T>): Promise<void> {
+		try {
+			for (let next = pending.next; next !== undefined; next = pending.next) {
+				pending.next = undefined;
+				const record = { version: VERSION, kind: this.#kind, id, phase: next.phase, value: next.value };
+				await writeFileAtomic(join(this.folderOf(id), 'record.json'), toJson(record));
+			}
+		} finally {
+			this.#writing.delete(id);
+		}
+	}
+
+	async #read(id: string): Promise<StoredRecord<T> | UnreadableRecord> {
+		try {
+			const json = fromJson(await readFile(join(this.folderOf(id), 'record.json'), 'utf8'));
+			const version = (json as { version?: unknown } | null)?.version;
+			if (version !== VERSION) throw dataLoss(`its version is ${String(version)}, expected ${VERSION}`);
+			const record = this.#shape(json, 'record');
+			if (record.kind !== this.#kind) throw dataLoss(`it is the record of a ${record.kind}`);
+			if (record.id !== id) throw dataLoss(`it is the record of ${record.id}`);
+			return { id, phase: record.phase, value: record.value };
+		} catch (error) {
+			return { id, why: `the record of ${this.#kind} ${id} cannot be read: ${messageOf(error)}` };
+		}
+	}
+}
