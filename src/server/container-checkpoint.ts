@@ -1,0 +1,4 @@
+import { unsupported } from './unsupported.ts';
+
+/** CheckpointContainer: not yet. */
+export const checkpointContainer = unsupported('CheckpointContainer', 'processes cannot be saved');

@@ -1,0 +1,4 @@
+import { unsupportedStream } from './unsupported.ts';
+
+/** StreamContainerStats: not yet. */
+export const streamContainerStats = unsupportedStream('StreamContainerStats', 'use ListContainerStats');

@@ -1,0 +1,140 @@
+/** The gRPC side of the daemon: both CRI services on one Unix socket. What a call means is the dispatcher's matter. */
+import {
+	loadPackageDefinition,
+	Metadata,
+	Server,
+	ServerCredentials,
+	type ServerUnaryCall,
+	type ServerWritableStream,
+	type sendUnaryData,
+	type ServiceDefinition,
+	status,
+	type UntypedHandleCall,
+	type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { cancelled, deadlineExceeded, fromSystemError, StatusError } from '#base/errors.ts';
+import { PROTO_OPTIONS, PROTO_PACKAGE, PROTO_PATH, RPC_NAMES, RPCS, type RpcName } from '#cri-api';
+import type { Dispatcher } from './dispatch.ts';
+import { freeSocketPath, pathOfAddress, protectSocket } from './socket-file.ts';
+
+export interface GrpcServerOptions {
+	/** `unix:///run/gantry/gantry.sock`. */
+	readonly address: string;
+	readonly socket: { readonly mode: number; readonly uid: number; readonly gid: number };
+	readonly maxMessageBytes: number;
+	readonly dispatcher: Dispatcher;
+}
+
+export interface GrpcServer {
+	/** Accepts nothing new, ends the streams, gives the other calls `graceMs`, then cuts them off. The socket's file is gone afterwards. */
+	stop(graceMs: number): Promise<void>;
+}
+
+/** Binds the socket. FAILED_PRECONDITION when a living server has it. */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+	const path = pathOfAddress(options.address);
+	await freeSocketPath(path);
+	const stopping = new AbortController();
+	const server = new Server({
+		'grpc.max_receive_message_length': options.maxMessageBytes,
+		'grpc.max_send_message_length': options.maxMessageBytes,
+	});
+	addServices(server, options.dispatcher, stopping.signal);
+	await bind(server, options.address);
+	await protectSocket(path, options.socket);
+	return { stop: (graceMs) => stop(server, stopping, graceMs) };
+}
+
+function bind(server: Server, address: string): Promise<void> {
+	return new Promise((resolve, reject) => {
+		server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {
+			if (error === null) resolve();
+			else reject(fromSystemError(`Cannot listen on ${address}`, error));
+		});
+	});
+}
+
+async function stop(server: Server, stopping: AbortController, graceMs: number): Promise<void> {
+	const shutDown = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+	stopping.abort(cancelled('The daemon stops'));
+	const timer = setTimeout(() => server.forceShutdown(), graceMs);
+	await shutDown;
+	clearTimeout(timer);
+}
+
+interface LoadedServices {
+	readonly [service: string]: { readonly service: ServiceDefinition };
+}
+
+function addServices(server: Server, dispatcher: Dispatcher, stopping: AbortSignal): void {
+	const loaded = loadPackageDefinition(loadSync(PROTO_PATH, PROTO_OPTIONS));
+	const services = PROTO_PACKAGE.split('.').reduce<object>((at, part) => (at as Record<string, object>)[part] ?? {}, loaded);
+	for (const [name, { service }] of Object.entries(services as LoadedServices)) {
+		if (service === undefined) continue;
+		server.addService(service, implementationOf(name, dispatcher, stopping));
+	}
+}
+
+function implementationOf(service: string, dispatcher: Dispatcher, stopping: AbortSignal): UntypedServiceImplementation {
+	const names = RPC_NAMES.filter((name) => RPCS[name].service === service);
+	return Object.fromEntries(
+		names.map((name) => [name, RPCS[name].serverStream ? streamHandler(name, dispatcher, stopping) : unaryHandler(name, dispatcher)]),
+	);
+}
+
+function unaryHandler(name: RpcName, dispatcher: Dispatcher): UntypedHandleCall {
+	return (call: ServerUnaryCall<object, object>, respond: sendUnaryData<object>) => {
+		dispatcher.unary(name, call.request, signalOf(call)).then(
+			(response) => respond(null, response),
+			(error: unknown) => respond(grpcError(error)),
+		);
+	};
+}
+
+function streamHandler(name: RpcName, dispatcher: Dispatcher, stopping: AbortSignal): UntypedHandleCall {
+	return (call: ServerWritableStream<object, object>) => {
+		// The client learns at once that it is connected, not with the first message.
+		call.sendMetadata(new Metadata());
+		const signal = AbortSignal.any([signalOf(call), stopping]);
+		writeAll(call, dispatcher.stream(name, call.request, signal), signal).then(
+			() => call.end(),
+			(error: unknown) => call.destroy(Object.assign(new Error(), grpcError(error))),
+		);
+	};
+}
+
+async function writeAll(call: ServerWritableStream<object, object>, messages: AsyncIterable<object>, signal: AbortSignal): Promise<void> {
+	for await (const message of messages) {
+		if (signal.aborted) return;
+		if (!call.write(message)) await drained(call, signal);
+	}
+}
+
+function drained(call: ServerWritableStream<object, object>, signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		call.once('drain', resolve);
+		call.once('close', resolve);
+		signal.addEventListener('abort', () => resolve(), { once: true });
+	});
+}
+
+/** Aborts when the client's deadline passes or the client goes away; the reason says which. */
+function signalOf(call: ServerUnaryCall<object, object> | ServerWritableStream<object, object>): AbortSignal {
+	const controller = new AbortController();
+	call.on('cancelled', () => {
+		const deadline = call.getDeadline();
+		const late = Date.now() >= (deadline instanceof Date ? deadline.getTime() : deadline);
+		controller.abort(late ? deadlineExceeded("The caller's deadline has passed") : cancelled('The caller went away'));
+	});
+	return controller.signal;
+}
+
+/** Longest message sent: it travels in an HTTP/2 header. */
+const MESSAGE_MAX = 8000;
+
+function grpcError(error: unknown): { code: status; details: string } {
+	const failure = error instanceof StatusError ? error : new StatusError('INTERNAL', String(error));
+	// encodeURI, by which the library writes the header, throws on half a surrogate pair.
+	return { code: status[failure.condition], details: failure.message.slice(0, MESSAGE_MAX).toWellFormed() };
+}

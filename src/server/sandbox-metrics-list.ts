@@ -1,0 +1,4 @@
+import { unsupported } from './unsupported.ts';
+
+/** ListPodSandboxMetrics: not yet. */
+export const listPodSandboxMetrics = unsupported('ListPodSandboxMetrics', 'use ListPodSandboxStats');

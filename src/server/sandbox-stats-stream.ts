@@ -1,0 +1,4 @@
+import { unsupportedStream } from './unsupported.ts';
+
+/** StreamPodSandboxStats: not yet. */
+export const streamPodSandboxStats = unsupportedStream('StreamPodSandboxStats', 'use ListPodSandboxStats');
