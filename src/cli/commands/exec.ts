@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import { deadlineExceeded, invalidArgument, StatusError, unimplemented } from '#base/errors.ts';
+import type { Cli } from '../cli.ts';
+import { findContainer } from '../lookup.ts';
+import { json } from '../output/json.ts';
+import type { Act } from '../program.ts';
+
+interface ExecOptions {
+	readonly interactive?: boolean;
+	readonly tty?: boolean;
+}
+
+export function addExec(program: Command, act: Act): void {
+	program
+		.command('exec')
+		.description('run a command in a container and pass on its output and exit code')
+		.argument('<container>')
+		.argument('<command...>', 'after --')
+		.option('-i, --interactive', 'not supported yet')
+		.option('-t, --tty', 'not supported yet')
+		.action(
+			act<ExecOptions>(
+				async (cli, [name = '', ...command], options) => await exec(cli, name, command, options),
+			),
+		);
+}
+
+async function exec(
+	cli: Cli,
+	name: string,
+	command: readonly string[],
+	options: ExecOptions,
+): Promise<number> {
+	if (options.interactive || options.tty)
+		throw unimplemented('gantry exec cannot join a terminal or standard input yet; leave -i and -t out');
+	if (command.length === 0) throw invalidArgument('Name a command: gantry exec CONTAINER -- COMMAND');
+	const container = await findContainer(cli, name);
+	const seconds = cli.options.timeout ?? 0;
+	try {
+		const result = await cli.call(
+			'ExecSync',
+			{ container_id: container.id, cmd: command, timeout: Math.ceil(seconds) },
+			{ timeoutMs: callLimitMs(seconds) },
+		);
+		if (cli.options.json)
+			cli.io.out(json({ exitCode: result.exit_code, stdout: result.stdout, stderr: result.stderr }));
+		else {
+			cli.io.out(result.stdout);
+			cli.io.err(result.stderr);
+		}
+		return result.exit_code;
+	} catch (error) {
+		if (!(error instanceof StatusError) || error.condition !== 'DEADLINE_EXCEEDED') throw error;
+		throw deadlineExceeded(`${command.join(' ')} in container ${name} did not end within ${seconds} s`, {
+			cause: error,
+		});
+	}
+}
+
+/** The daemon ends the command at its timeout; the call waits a little longer for that answer. */
+function callLimitMs(seconds: number): number {
+	return seconds === 0 ? 24 * 60 * 60 * 1000 : (Math.ceil(seconds) + 10) * 1000;
+}

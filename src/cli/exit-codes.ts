@@ -1,0 +1,25 @@
+import { type Condition, messageOf, StatusError } from '#base/errors.ts';
+
+/** What scripts may rely on. `gantry exec` passes on the exit code of the command it ran. */
+export const EXIT = { ok: 0, failure: 1, usage: 2, notFound: 3, unavailable: 4 } as const;
+
+const BY_CONDITION: Partial<Record<Condition, number>> = {
+	INVALID_ARGUMENT: EXIT.usage,
+	NOT_FOUND: EXIT.notFound,
+	UNAVAILABLE: EXIT.unavailable,
+};
+
+export function exitCodeOf(error: unknown): number {
+	return error instanceof StatusError ? (BY_CONDITION[error.condition] ?? EXIT.failure) : EXIT.failure;
+}
+
+/** One sentence for people, or one JSON object for scripts. A bug keeps its stack. */
+export function describeError(error: unknown, json: boolean): string {
+	const known = error instanceof StatusError;
+	if (json) {
+		const condition = known ? error.condition : 'INTERNAL';
+		return `${JSON.stringify({ error: { condition, message: messageOf(error) } })}\n`;
+	}
+	if (known) return `gantry: ${error.message}\n`;
+	return `gantry: a bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
+}
