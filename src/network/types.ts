@@ -17,7 +17,11 @@ export interface SandboxNetworkRequest {
 	readonly uid: string;
 	readonly hostname: string;
 	readonly portMappings: readonly PortMapping[];
-	readonly dns: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] };
+	readonly dns: {
+		readonly servers: readonly string[];
+		readonly searches: readonly string[];
+		readonly options: readonly string[];
+	};
 	readonly annotations: Readonly<Record<string, string>>;
 	readonly labels: Readonly<Record<string, string>>;
 	readonly cgroupPath: string;
@@ -31,10 +35,30 @@ export interface NetworkResult {
 	/** First IPv4, first IPv6, then others. */
 	readonly ips: readonly string[];
 	readonly interfaceName: string;
-	readonly dns?: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] };
+	readonly dns?: {
+		readonly servers: readonly string[];
+		readonly searches: readonly string[];
+		readonly options: readonly string[];
+	};
 	/** The provider's own data, opaque to the daemon. */
 	readonly data: unknown;
 	readonly timings?: readonly { readonly label: string; readonly elapsedNs: number }[];
+}
+
+/** A sandbox that lives, with what its record says of its network. */
+export interface LivingSandbox {
+	readonly sandboxId: string;
+	readonly folder: string;
+	readonly result: NetworkResult;
+}
+
+/** Something of ours on the machine that nobody owns. */
+export interface Leftover {
+	readonly kind: string;
+	readonly name: string;
+	readonly why: string;
+	/** A command that removes it. */
+	readonly remedy: string;
 }
 
 /** What goes into the bundle before create. */
@@ -63,12 +87,16 @@ export interface NetworkProvider {
 	/** After the poststop hook (or when no shim could run it): frees addresses and host ports, removes pins. Idempotent; never fails for a plug-in's failure, returns its sentence. */
 	release(sandboxId: string, folder: string, result: NetworkResult | undefined): Promise<string>;
 	/** At daemon start: takes over the results of living sandboxes; everything else of this instance on the machine is freed. */
-	restore(living: readonly { readonly sandboxId: string; readonly folder: string; readonly result: NetworkResult }[]): Promise<void>;
-	/** UpdateRuntimeConfig. */
+	restore(living: readonly LivingSandbox[]): Promise<void>;
+	/** UpdateRuntimeConfig: networks for the sandboxes to come, unless network.subnets is set. CNI has its own. */
 	setPodCidr(cidrs: readonly string[]): Promise<void>;
 	/** A few lines for people: the network plan of a sandbox. */
 	describe(folder: string): Promise<readonly string[]>;
 	/** What of ours is on the machine that no living sandbox owns; `fix` removes it. Host-wide things (bridge, table) only when `living` is empty and the daemon is stopped. */
-	leftovers(living: ReadonlySet<string>, options?: { readonly fix?: boolean; readonly stopped?: boolean }): Promise<readonly { readonly kind: string; readonly name: string; readonly why: string; readonly remedy: string }[]>;
-	close(): Promise<void>;
+	leftovers(
+		living: ReadonlySet<string>,
+		options?: { readonly fix?: boolean; readonly stopped?: boolean },
+	): Promise<readonly Leftover[]>;
+	/** Stops watching and serving. `removeHostParts`: also removes bridge and table, when no sandbox lives (a clean stop). */
+	close(options?: { readonly removeHostParts?: boolean }): Promise<void>;
 }

@@ -1,0 +1,73 @@
+/** What a sandbox holds of the built-in network: the `data` of its result, and all that detaching needs. */
+import { dataLoss } from '#base/errors.ts';
+import { type Address, type Family, formatAddress, maskOf, parseAddress, type Subnet } from '../ip.ts';
+import { type HostPort, hostPortsOf } from '../port-mappings.ts';
+import type { PortMapping } from '../types.ts';
+
+export interface Allocation {
+	readonly sandboxId: string;
+	/** `namespace/name`, for messages and comments. */
+	readonly pod: string;
+	/** At most one per family, IPv4 first. */
+	readonly addresses: readonly { readonly address: Address; readonly subnet: Subnet }[];
+	readonly portMappings: readonly PortMapping[];
+}
+
+/** The JSON form, versioned. */
+export interface AllocationData {
+	readonly version: 1;
+	readonly sandboxId: string;
+	readonly pod: string;
+	/** `10.85.0.3/16`. */
+	readonly addresses: readonly string[];
+	readonly portMappings: readonly PortMapping[];
+}
+
+export const familiesOf = (allocation: Pick<Allocation, 'addresses'>): Family[] =>
+	allocation.addresses.map(({ address }) => address.family);
+
+export const portsOf = (allocation: Allocation): HostPort[] =>
+	hostPortsOf(allocation.portMappings, familiesOf(allocation));
+
+export const encodeAllocation = ({
+	sandboxId,
+	pod,
+	addresses,
+	portMappings,
+}: Allocation): AllocationData => ({
+	version: 1,
+	sandboxId,
+	pod,
+	addresses: addresses.map(({ address, subnet }) => `${formatAddress(address)}/${subnet.length}`),
+	portMappings,
+});
+
+/** DATA_LOSS when the data is not what encodeAllocation made. */
+export function decodeAllocation(data: unknown): Allocation {
+	const { version, sandboxId, pod, addresses, portMappings } = (data ?? {}) as Partial<AllocationData>;
+	if (
+		version !== 1 ||
+		typeof sandboxId !== 'string' ||
+		typeof pod !== 'string' ||
+		!Array.isArray(addresses) ||
+		!Array.isArray(portMappings)
+	)
+		throw dataLoss(
+			'The network record of a sandbox cannot be read: it has another form than this version writes',
+		);
+	const allocation = { sandboxId, pod, addresses: addresses.map(interfaceAddress), portMappings };
+	portsOf(allocation);
+	return allocation;
+}
+
+function interfaceAddress(text: unknown): { address: Address; subnet: Subnet } {
+	const [, addressText = '', lengthText = ''] = /^([^/]+)\/(\d+)$/.exec(String(text)) ?? [];
+	const address = parseAddress(addressText);
+	const length = Number(lengthText);
+	if (address === undefined || length > (address.family === 4 ? 32 : 128))
+		throw dataLoss(`The network record of a sandbox cannot be read: ${JSON.stringify(text)} is no address`);
+	return {
+		address,
+		subnet: { family: address.family, base: address.value & maskOf(address.family, length), length },
+	};
+}

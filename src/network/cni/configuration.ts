@@ -1,0 +1,90 @@
+import { messageOf } from '#base/errors.ts';
+import type { Log } from '#base/log.ts';
+import type { NetworkStatus } from '../types.ts';
+import { statusOfChain } from './chain.ts';
+import { loadConfiguration, watchFolder } from './conf-dir.ts';
+import type { CniNetwork } from './config.ts';
+import type { PluginRunner } from './plugin.ts';
+
+/** The CNI configuration in force: read again whenever its folder changes, and asked for its STATUS. */
+export class CniConfiguration {
+	readonly #folder: string;
+	readonly #runner: PluginRunner;
+	readonly #log: Log;
+	#network: CniNetwork | undefined;
+	#seen = '';
+	#status: NetworkStatus;
+	#watch: Disposable | undefined;
+	#reloading: Promise<void> = Promise.resolve();
+
+	constructor(folder: string, runner: PluginRunner, log: Log) {
+		this.#folder = folder;
+		this.#runner = runner;
+		this.#log = log;
+		this.#status = notReady('NetworkPluginNotReady', `the CNI configuration in ${folder} is not read yet`);
+	}
+
+	/** The configuration for new sandboxes. */
+	get network(): CniNetwork | undefined {
+		return this.#network;
+	}
+	get status(): NetworkStatus {
+		return this.#status;
+	}
+
+	/** Reads the folder, and from then on whenever it changes. */
+	async start(): Promise<void> {
+		this.#watch ??= watchFolder(this.#folder, () => void this.reload());
+		await this.reload();
+	}
+
+	/** Reads the folder again; one reading at a time. Never fails: the status tells. */
+	reload(): Promise<void> {
+		this.#reloading = this.#reloading.then(() => this.#load());
+		return this.#reloading;
+	}
+
+	close(): void {
+		this.#watch?.[Symbol.dispose]();
+		this.#watch = undefined;
+	}
+
+	async #load(): Promise<void> {
+		const { network, problems } = await loadConfiguration(this.#folder);
+		const seen = JSON.stringify([
+			network?.plugins.map(({ config }) => config),
+			network?.name,
+			network?.cniVersion,
+			problems,
+		]);
+		if (seen !== this.#seen) this.#tell(network, problems);
+		this.#seen = seen;
+		this.#network = network;
+		this.#status =
+			network === undefined
+				? notReady('NetworkPluginNotReady', problems.join('; '))
+				: await this.#ask(network);
+	}
+
+	#tell(network: CniNetwork | undefined, problems: readonly string[]): void {
+		if (network === undefined) this.#log.info('no CNI configuration', { problems });
+		else
+			this.#log.info('CNI configuration', {
+				network: network.name,
+				cniVersion: network.cniVersion,
+				plugins: network.plugins.map(({ type }) => type),
+				...(problems.length > 0 ? { skipped: problems } : {}),
+			});
+	}
+
+	async #ask(network: CniNetwork): Promise<NetworkStatus> {
+		try {
+			await statusOfChain(this.#runner, network);
+			return { ready: true, reason: '', message: '' };
+		} catch (error) {
+			return notReady('NetworkPluginNotReady', `CNI network ${network.name}: ${messageOf(error)}`);
+		}
+	}
+}
+
+const notReady = (reason: string, message: string): NetworkStatus => ({ ready: false, reason, message });

@@ -1,0 +1,75 @@
+/** The files of the network in a sandbox's folder. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '#base/atomic-file.ts';
+import { dataLoss, errnoOf } from '#base/errors.ts';
+import { CONSTANTS, decodeBody, encodeBody, type NetResult, type NetStep } from '#runtime';
+
+export type ProviderName = 'builtin' | 'cni';
+
+/** Which provider the sandbox belongs to, and what that provider noted before it touched anything. */
+export interface NetworkNote {
+	readonly version: 1;
+	readonly provider: ProviderName;
+	readonly data: unknown;
+}
+
+export const networkFiles = (folder: string) => ({
+	note: join(folder, 'net.json'),
+	plan: join(folder, 'net-plan'),
+	result: join(folder, 'net-result'),
+	removePlan: join(folder, 'net-remove-plan'),
+	removeResult: join(folder, 'net-remove-result'),
+});
+
+/** undefined when there is no such file. */
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+	try {
+		return await readFile(path);
+	} catch (error) {
+		if (errnoOf(error) === 'ENOENT') return undefined;
+		throw error;
+	}
+}
+
+export const writeNote = (folder: string, provider: ProviderName, data: unknown): Promise<void> =>
+	writeFileAtomic(
+		networkFiles(folder).note,
+		JSON.stringify({ version: 1, provider, data } satisfies NetworkNote),
+	);
+
+/** undefined when there is none; DATA_LOSS when it cannot be read. */
+export async function readNote(folder: string): Promise<NetworkNote | undefined> {
+	const { note } = networkFiles(folder);
+	const text = await readIfThere(note);
+	if (text === undefined) return undefined;
+	try {
+		const value = JSON.parse(text.toString()) as NetworkNote;
+		if (value.version === 1 && (value.provider === 'builtin' || value.provider === 'cni')) return value;
+	} catch {}
+	throw dataLoss(`Cannot read the network note ${note}: it is not what this version writes`);
+}
+
+/** Writes a plan as the hook reads it: a NET_APPLY payload. */
+export const writePlan = (path: string, steps: readonly NetStep[]): Promise<void> =>
+	writeFileAtomic(path, encodeBody('NET_APPLY', { netns_path: '', steps }));
+
+export async function readPlan(path: string): Promise<readonly NetStep[] | undefined> {
+	const bytes = await readIfThere(path);
+	return bytes && decodeBody('NET_APPLY', bytes).steps;
+}
+
+/** What the hook wrote when it had carried out a plan; undefined when it did not. */
+export async function readResults(path: string): Promise<readonly NetResult[] | undefined> {
+	const bytes = await readIfThere(path);
+	return bytes && decodeBody('NET_APPLIED', bytes).results;
+}
+
+/** A plan as lines for people, with the time that each step took where that is known. */
+export function describePlan(steps: readonly NetStep[], results: readonly NetResult[] = []): string[] {
+	const elapsed = new Map(results.map(({ step, elapsed_ns }) => [step, Number(elapsed_ns) / 1000]));
+	return steps.map(({ ns, label }, index) => {
+		const micros = elapsed.get(index);
+		return `${ns === CONSTANTS.NET_POD ? 'pod ' : 'host'}  ${label}${micros === undefined ? '' : ` (${Math.round(micros)} µs)`}`;
+	});
+}
