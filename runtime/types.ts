@@ -1,4 +1,5 @@
 /** What the runtime room offers through its door. Ids are opaque here: no pods, no images, no CRI. */
+import type { CgroupLayout } from './cgroup/layout.ts';
 import type { OciProcess, OciResources, OciSpec } from './oci/spec.ts';
 import type { Op, Struct } from './shim/codec.ts';
 
@@ -52,7 +53,9 @@ export interface Launcher {
 	readonly pid: number;
 	/** Settles when the launcher is gone, with the reason. */
 	readonly ended: Promise<string>;
-	startShim(options: { sandboxId: string; socketPath: string; oomScoreAdj?: number } & CallOptions): Promise<ProcessIdentity>;
+	startShim(
+		options: { sandboxId: string; socketPath: string; oomScoreAdj?: number } & CallOptions,
+	): Promise<ProcessIdentity>;
 	run(program: RunProgram, options?: CallOptions): Promise<ProgramResult>;
 	/** Compiles an OCI seccomp profile to struct sock_filter[]; cached by the digest of its content. */
 	compileSeccomp(profile: NonNullable<NonNullable<OciSpec['linux']>['seccomp']>): Promise<Buffer>;
@@ -103,15 +106,28 @@ export interface CreateOptions extends CallOptions {
 	readonly stdin?: boolean;
 	readonly stdinOnce?: boolean;
 	/** Root file system: an overlay that exists only in the container's mount namespace, or spec.root.path as it is. */
-	readonly overlay?: { readonly lowers: readonly string[]; readonly upper: string; readonly work: string; readonly options?: string };
+	readonly overlay?: {
+		readonly lowers: readonly string[];
+		readonly upper: string;
+		readonly work: string;
+		readonly options?: string;
+	};
 	/** Namespaces of another container of the same shim, by its id; beats a path in the spec. */
-	readonly joins?: readonly { readonly type: NonNullable<NonNullable<OciSpec['linux']>['namespaces']>[number]['type']; readonly of: string }[];
+	readonly joins?: readonly {
+		readonly type: NonNullable<NonNullable<OciSpec['linux']>['namespaces']>[number]['type'];
+		readonly of: string;
+	}[];
 	/** Binds whose source lies in the mount namespace of another container of this shim (a pod's /dev/shm): destination → its id. */
 	readonly mountsOf?: Readonly<Record<string, string>>;
 	/** Bind namespaces to files on the host, for CNI plug-ins: name as in /proc/PID/ns. Undone by delete. */
 	readonly pins?: readonly { readonly name: string; readonly path: string }[];
 	/** Folders made before the process, removed by delete (upper, work). */
-	readonly folders?: readonly { readonly path: string; readonly mode: number; readonly uid?: number; readonly gid?: number }[];
+	readonly folders?: readonly {
+		readonly path: string;
+		readonly mode: number;
+		readonly uid?: number;
+		readonly gid?: number;
+	}[];
 }
 
 export interface CreatedContainer {
@@ -165,7 +181,10 @@ export interface Shim {
 	/** OCI delete: kills what is left, runs poststop hooks, removes cgroups, pins and folders. Missing is fine. Returns what poststop hooks failed with. */
 	delete(id: string, options?: CallOptions): Promise<{ hookError: string }>;
 	exec(options: ExecOptions): Promise<ProcessStream>;
-	attach(id: string, options: { stdin: boolean; stdout: boolean; stderr: boolean } & CallOptions): Promise<ProcessStream>;
+	attach(
+		id: string,
+		options: { stdin: boolean; stdout: boolean; stderr: boolean } & CallOptions,
+	): Promise<ProcessStream>;
 	list(): Promise<readonly ShimContainer[]>;
 	/** Hears of every exit, those that happened before included. Called once, right after connecting. */
 	subscribe(onExit: (exit: ExitRecord) => void): Promise<readonly ShimContainer[]>;
@@ -178,7 +197,15 @@ export interface Shim {
 }
 
 export interface CgroupStats {
-	readonly cpu: { readonly usageNs: bigint; readonly userNs: bigint; readonly systemNs: bigint; readonly throttledPeriods: bigint; readonly periods: bigint; readonly throttledNs: bigint; readonly pressure?: Pressure };
+	readonly cpu: {
+		readonly usageNs: bigint;
+		readonly userNs: bigint;
+		readonly systemNs: bigint;
+		readonly throttledPeriods: bigint;
+		readonly periods: bigint;
+		readonly throttledNs: bigint;
+		readonly pressure?: Pressure;
+	};
 	readonly memory: {
 		readonly usageBytes: bigint;
 		readonly workingSetBytes: bigint;
@@ -195,8 +222,22 @@ export interface CgroupStats {
 		readonly pressure?: Pressure;
 	};
 	readonly pids: { readonly current: bigint; readonly limit?: bigint };
-	readonly io: { readonly pressure?: Pressure; readonly devices: readonly { readonly major: number; readonly minor: number; readonly readBytes: bigint; readonly writeBytes: bigint; readonly reads: bigint; readonly writes: bigint }[] };
-	readonly hugetlb: readonly { readonly pageSize: string; readonly usageBytes: bigint; readonly maxUsageBytes: bigint }[];
+	readonly io: {
+		readonly pressure?: Pressure;
+		readonly devices: readonly {
+			readonly major: number;
+			readonly minor: number;
+			readonly readBytes: bigint;
+			readonly writeBytes: bigint;
+			readonly reads: bigint;
+			readonly writes: bigint;
+		}[];
+	};
+	readonly hugetlb: readonly {
+		readonly pageSize: string;
+		readonly usageBytes: bigint;
+		readonly maxUsageBytes: bigint;
+	}[];
 }
 
 export interface PressureLine {
@@ -216,6 +257,8 @@ export interface Cgroups {
 	readonly driver: 'cgroupfs';
 	/** Controllers that can be used here. */
 	readonly controllers: ReadonlySet<string>;
+	/** What is mounted where; launch plans are lowered for it. */
+	readonly layout: CgroupLayout;
 	/** Throws FAILED_PRECONDITION/INVALID_ARGUMENT naming the resource that cannot be honoured. */
 	check(resources: OciResources): void;
 	/** In place, all or nothing: what was written before a failing write is put back. */
@@ -227,6 +270,8 @@ export interface Cgroups {
 	processes(cgroupsPath: string): Promise<readonly number[]>;
 	/** Folders of this cgroup in every hierarchy (doctor, teardown). */
 	folders(cgroupsPath: string): readonly string[];
-	/** Cgroups below `parent` (OCI path) whose name satisfies the predicate, as OCI paths. */
+	/** The same, as Launcher.enterCgroups takes them. */
+	members(cgroupsPath: string): readonly { readonly path: string; readonly v2: boolean }[];
+	/** Cgroups below `parent` (OCI path; `/`: all) whose name satisfies the predicate, as OCI paths. */
 	find(parent: string, matches: (name: string) => boolean): Promise<readonly string[]>;
 }

@@ -106,7 +106,14 @@ export interface OciLinux {
 	readonly devices?: readonly OciDevice[];
 	readonly cgroupsPath?: string;
 	readonly resources?: OciResources;
-	readonly rootfsPropagation?: 'shared' | 'slave' | 'private' | 'unbindable' | 'rshared' | 'rslave' | 'rprivate';
+	readonly rootfsPropagation?:
+		| 'shared'
+		| 'slave'
+		| 'private'
+		| 'unbindable'
+		| 'rshared'
+		| 'rslave'
+		| 'rprivate';
 	readonly seccomp?: OciSeccomp;
 	readonly sysctl?: Readonly<Record<string, string>>;
 	readonly maskedPaths?: readonly string[];

@@ -1,4 +1,12 @@
-import { type Fields, type FieldType, MAX_FRAME_BYTES, MESSAGES, OPS, PROTOCOL_VERSION, STRUCTS } from './schema.ts';
+import {
+	type Fields,
+	type FieldType,
+	MAX_FRAME_BYTES,
+	MESSAGES,
+	OPS,
+	PROTOCOL_VERSION,
+	STRUCTS,
+} from './schema.ts';
 
 /*
  * A frame, little endian:
@@ -43,7 +51,9 @@ export type Op = { [N in OpName]: { readonly op: N } & OpArgs<N> }[OpName];
 export type Struct<N extends StructName> = Values<(typeof STRUCTS)[N]>;
 
 /** One frame as it came in. */
-export type Frame = { [N in MessageName]: { readonly type: N; readonly requestId: number; readonly body: Message<N> } }[MessageName];
+export type Frame = {
+	[N in MessageName]: { readonly type: N; readonly requestId: number; readonly body: Message<N> };
+}[MessageName];
 
 export const HEADER_BYTES = 12;
 
@@ -87,7 +97,8 @@ class Writer {
 		this.#at += value.length;
 	}
 	str(value: string): void {
-		if (value.includes('\0')) throw new RangeError(`a string for the shim holds a NUL: ${JSON.stringify(value)}`);
+		if (value.includes('\0'))
+			throw new RangeError(`a string for the shim holds a NUL: ${JSON.stringify(value)}`);
 		const length = Buffer.byteLength(value);
 		this.u32(length);
 		this.#room(length + 1);
@@ -115,19 +126,25 @@ function writeValue(writer: Writer, type: FieldType, value: unknown, where: stri
 	}
 	switch (type) {
 		case 'u32':
-			return writer.u32(value as number);
+			writer.u32(value as number);
+			break;
 		case 'i32':
-			return writer.i32(value as number);
+			writer.i32(value as number);
+			break;
 		case 'u64':
-			return writer.u64(value as bigint);
+			writer.u64(value as bigint);
+			break;
 		case 'i64':
-			return writer.i64(value as bigint);
+			writer.i64(value as bigint);
+			break;
 		case 'str':
-			return writer.str(value as string);
+			writer.str(value as string);
+			break;
 		case 'bytes':
-			return writer.bytes(value as Uint8Array);
+			writer.bytes(value as Uint8Array);
+			break;
 		default:
-			return writeFields(writer, structFields(type as string), value as object, where);
+			writeFields(writer, structFields(type as string), value as object, where);
 	}
 }
 
@@ -229,7 +246,8 @@ export function encodeFrame<N extends MessageName>(type: N, requestId: number, b
 	writeFields(writer, MESSAGES[type].fields, body, type);
 	const frame = writer.finish();
 	const length = frame.length - HEADER_BYTES;
-	if (length > MAX_FRAME_BYTES) throw new RangeError(`${type} takes ${length} bytes; a frame holds ${MAX_FRAME_BYTES}`);
+	if (length > MAX_FRAME_BYTES)
+		throw new RangeError(`${type} takes ${length} bytes; a frame holds ${MAX_FRAME_BYTES}`);
 	frame.writeUInt32LE(length, 0);
 	return frame;
 }
@@ -243,8 +261,12 @@ export function encodePlan(plan: readonly Op[]): Struct<'op'>[] {
 	});
 }
 
-const OP_BY_CODE = new Map(Object.entries(OPS).map(([name, entry]) => [entry.code as number, name as OpName]));
-const MESSAGE_BY_CODE = new Map(Object.entries(MESSAGES).map(([name, entry]) => [entry.code as number, name as MessageName]));
+const OP_BY_CODE = new Map(
+	Object.entries(OPS).map(([name, entry]) => [entry.code as number, name as OpName]),
+);
+const MESSAGE_BY_CODE = new Map(
+	Object.entries(MESSAGES).map(([name, entry]) => [entry.code as number, name as MessageName]),
+);
 
 /** The name of an operation code, for messages; `op 99` when unknown. */
 export function opName(code: number): string {
@@ -282,7 +304,8 @@ export class FrameDecoder {
 			if ((this.#pending[0]?.length ?? 0) < HEADER_BYTES) this.#join();
 			const head = this.#pending[0] as Buffer;
 			const length = head.readUInt32LE(0);
-			if (length > MAX_FRAME_BYTES) throw new RangeError(`a frame of ${length} bytes; the limit is ${MAX_FRAME_BYTES}`);
+			if (length > MAX_FRAME_BYTES)
+				throw new RangeError(`a frame of ${length} bytes; the limit is ${MAX_FRAME_BYTES}`);
 			if (this.#size < HEADER_BYTES + length) break;
 			if (head.length < HEADER_BYTES + length) this.#join();
 			const all = this.#pending[0] as Buffer;

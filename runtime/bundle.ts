@@ -1,0 +1,59 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { dataLoss, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
+import type { OciSpec } from './oci/spec.ts';
+import { validateSpec } from './oci/validate.ts';
+import { encodePlan, type Op } from './shim/codec.ts';
+
+/**
+ * The bundle of a container. Written before the shim is asked for anything, so whatever exists on the machine can be
+ * taken back, however we end. Two processes never write one bundle, and a half-written file is found by its reader.
+ *
+ *   config.json     the OCI spec
+ *   teardown.json   the plan of delete, used by the shim, by rollback and by recovery when the shim is dead
+ *   plan.txt        the launch plan, with times, for people; written after the answer
+ */
+export async function writeBundle(bundle: string, spec: OciSpec, teardown: readonly Op[]): Promise<void> {
+	try {
+		await mkdir(bundle, { recursive: true, mode: 0o700 });
+		await Promise.all([
+			writeFile(join(bundle, 'teardown.json'), JSON.stringify(teardown), { mode: 0o600 }),
+			writeFile(join(bundle, 'config.json'), JSON.stringify(spec), { mode: 0o600 }),
+		]);
+	} catch (error) {
+		throw fromSystemError(`Cannot write the bundle ${bundle}`, error);
+	}
+}
+
+/** The spec of a bundle; undefined when there is none. DATA_LOSS when it cannot be understood. */
+export async function readSpec(bundle: string): Promise<OciSpec | undefined> {
+	const value = await readJson(join(bundle, 'config.json'));
+	if (value === undefined) return undefined;
+	validateSpec(value);
+	return value;
+}
+
+/** The teardown plan of a bundle; undefined when there is none. DATA_LOSS when it cannot be understood. */
+export async function readTeardown(bundle: string): Promise<Op[] | undefined> {
+	const path = join(bundle, 'teardown.json');
+	const value = await readJson(path);
+	if (value === undefined) return undefined;
+	try {
+		const plan = value as Op[];
+		encodePlan(plan);
+		return plan;
+	} catch (error) {
+		throw dataLoss(`${path} is no teardown plan: ${messageOf(error)}`, { cause: error });
+	}
+}
+
+async function readJson(path: string): Promise<unknown> {
+	try {
+		return JSON.parse(await readFile(path, 'utf8'));
+	} catch (error) {
+		if (errnoOf(error) === 'ENOENT') return undefined;
+		if (error instanceof SyntaxError)
+			throw dataLoss(`${path} is no JSON: ${error.message}`, { cause: error });
+		throw fromSystemError(`Cannot read ${path}`, error);
+	}
+}

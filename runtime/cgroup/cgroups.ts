@@ -1,0 +1,103 @@
+import { basename, join } from 'node:path';
+import { unimplemented } from '#base/errors.ts';
+import type { OciResources } from '../oci/spec.ts';
+import type { CgroupStats, Cgroups } from '../types.ts';
+import { detectCgroups } from './detect.ts';
+import { devicesOps } from './devices.ts';
+import { readKeyed } from './files.ts';
+import {
+	type CgroupLayout,
+	cgroupFolder,
+	cgroupMembers,
+	controllerFolder,
+	normalizeCgroupsPath,
+} from './layout.ts';
+import { limitWrites } from './limits.ts';
+import { statsV1 } from './stats-v1.ts';
+import { statsV2 } from './stats-v2.ts';
+import { childCgroups, processesBelow } from './tree.ts';
+import { writeLimits } from './update.ts';
+
+export interface CgroupsOptions {
+	/** Default /sys/fs/cgroup. */
+	readonly mountRoot?: string;
+	readonly driver?: 'cgroupfs';
+}
+
+/** Finds out how cgroups are mounted and answers for them. FAILED_PRECONDITION when there are none. */
+export async function openCgroups(options: CgroupsOptions = {}): Promise<Cgroups> {
+	const driver: string = options.driver ?? 'cgroupfs';
+	if (driver !== 'cgroupfs')
+		throw unimplemented(`The cgroup driver ${driver} is not supported; use cgroupfs`);
+	return new CgroupTree(await detectCgroups(options.mountRoot ?? '/sys/fs/cgroup'));
+}
+
+class CgroupTree implements Cgroups {
+	readonly layout: CgroupLayout;
+	readonly driver = 'cgroupfs';
+
+	constructor(layout: CgroupLayout) {
+		this.layout = layout;
+	}
+
+	get version(): 1 | 2 {
+		return this.layout.version;
+	}
+
+	get controllers(): ReadonlySet<string> {
+		return this.layout.controllers;
+	}
+
+	check(resources: OciResources): void {
+		limitWrites(this.layout, '/check', resources);
+		devicesOps(this.layout, '/check', resources.devices);
+	}
+
+	async update(cgroupsPath: string, resources: OciResources): Promise<void> {
+		if (resources.devices !== undefined) {
+			throw unimplemented(
+				'Cannot update the devices of a running container: create it anew with the devices it needs',
+			);
+		}
+		await writeLimits(limitWrites(this.layout, normalizeCgroupsPath(cgroupsPath), resources));
+	}
+
+	async stats(cgroupsPath: string): Promise<CgroupStats> {
+		const path = normalizeCgroupsPath(cgroupsPath);
+		return await (this.version === 2
+			? statsV2(join(this.layout.mountRoot, path))
+			: statsV1(this.layout, path));
+	}
+
+	async oomKills(cgroupsPath: string): Promise<number> {
+		const folder = controllerFolder(this.layout, 'memory', normalizeCgroupsPath(cgroupsPath));
+		if (folder === undefined) return 0;
+		const events = await readKeyed(
+			`${folder}/${this.version === 2 ? 'memory.events' : 'memory.oom_control'}`,
+		);
+		return Number(events.get('oom_kill') ?? 0n);
+	}
+
+	async processes(cgroupsPath: string): Promise<readonly number[]> {
+		const path = normalizeCgroupsPath(cgroupsPath);
+		const [first] = this.layout.hierarchies.filter(({ named }) => !named);
+		return first === undefined ? [] : await processesBelow(cgroupFolder(first, path));
+	}
+
+	folders(cgroupsPath: string): readonly string[] {
+		return this.members(cgroupsPath).map(({ path }) => path);
+	}
+
+	members(cgroupsPath: string): readonly { readonly path: string; readonly v2: boolean }[] {
+		const path = normalizeCgroupsPath(cgroupsPath);
+		return cgroupMembers(this.layout, path).map((member) => ({ path: member.path, v2: member.v2 === 1 }));
+	}
+
+	async find(parent: string, matches: (name: string) => boolean): Promise<readonly string[]> {
+		const found = await Promise.all(
+			this.layout.hierarchies.map(async ({ folder }) => await childCgroups(join(folder, parent))),
+		);
+		const names = new Set(found.flat().filter((name) => matches(basename(name))));
+		return [...names].map((name) => join('/', parent, name)).toSorted();
+	}
+}

@@ -1,0 +1,82 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { errnoOf, failedPrecondition, fromSystemError, internal, messageOf, notFound } from '#base/errors.ts';
+import type { LimitWrite } from './limits.ts';
+
+interface Done {
+	readonly path: string;
+	readonly before: string;
+}
+
+/**
+ * Writes limits to a living cgroup, all or nothing. Some depend on each other (memory and memory+swap of v1, quota
+ * and period): a write that the kernel refuses is tried again after the others, until nothing moves any more.
+ */
+export async function writeLimits(writes: readonly LimitWrite[]): Promise<void> {
+	const done: Done[] = [];
+	try {
+		await settle(writes, done);
+	} catch (error) {
+		const failures = await restore(done);
+		if (failures.length > 0 && error instanceof Error) error.message += ` (clean-up: ${failures.join('; ')})`;
+		throw error;
+	}
+}
+
+async function settle(writes: readonly LimitWrite[], done: Done[]): Promise<void> {
+	let waiting = writes;
+	while (waiting.length > 0) {
+		const refused: { write: LimitWrite; error: unknown }[] = [];
+		for (const write of waiting) {
+			try {
+				await writeOne(write, done);
+			} catch (error) {
+				if (!isRefusal(error)) throw explain(write, error);
+				refused.push({ write, error });
+			}
+		}
+		const [first] = refused;
+		if (first !== undefined && refused.length === waiting.length) throw explain(first.write, first.error);
+		waiting = refused.map(({ write }) => write);
+	}
+}
+
+async function writeOne({ path, value, optional }: LimitWrite, done: Done[]): Promise<void> {
+	let before: string;
+	try {
+		before = (await readFile(path, 'utf8')).trim();
+		await writeFile(path, value, { flag: 'r+' });
+	} catch (error) {
+		if (optional && errnoOf(error) === 'ENOENT') return;
+		throw error;
+	}
+	done.push({ path, before });
+}
+
+/** Newest first; here too an order may be refused at first. */
+async function restore(done: readonly Done[]): Promise<string[]> {
+	const back = done.toReversed().map(({ path, before }) => ({ path, value: before, optional: false }));
+	try {
+		await settle(back, []);
+		return [];
+	} catch (error) {
+		return [messageOf(error)];
+	}
+}
+
+const isRefusal = (error: unknown): boolean => errnoOf(error) === 'EINVAL' || errnoOf(error) === 'EBUSY';
+
+function explain({ path, value }: LimitWrite, error: unknown) {
+	const what = `Cannot write ${value} to ${path}`;
+	switch (errnoOf(error)) {
+		case 'ENOENT':
+			return notFound(`${what}: the cgroup is gone, or its kernel has no such limit`, { cause: error });
+		case 'EBUSY':
+			return failedPrecondition(`${what}: EBUSY, the container uses more than that`, { cause: error });
+		case 'EINVAL':
+			return failedPrecondition(`${what}: EINVAL, the kernel does not accept this value here`, {
+				cause: error,
+			});
+		default:
+			return error instanceof Error ? fromSystemError(what, error) : internal(what, { cause: error });
+	}
+}

@@ -1,0 +1,129 @@
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { alreadyExists, cancelled, messageOf } from '#base/errors.ts';
+import { writeBundle } from '../bundle.ts';
+import { validateSpec } from '../oci/validate.ts';
+import { lowerContainer } from '../plan/container.ts';
+import type { PlanContext } from '../plan/context.ts';
+import { describeOp, describePlan } from '../plan/describe.ts';
+import { lowerTeardown } from '../plan/teardown.ts';
+import { encodePlan, type Message, type Op } from '../shim/codec.ts';
+import { explain, ProtocolError, throwIfAborted } from '../shim/errors.ts';
+import type { CreatedContainer, CreateOptions } from '../types.ts';
+import { defaultCgroupsPath, type ShimContext } from './context.ts';
+import { discard } from './delete.ts';
+import { programError } from './program-error.ts';
+import { stepTimings } from './timings.ts';
+
+const DEFAULT_LINE_MAX = 16384;
+
+/**
+ * OCI create: everything up to the program itself. Nothing is left behind when it fails: the teardown plan runs,
+ * poststop hooks included.
+ */
+export async function createContainer(shim: ShimContext, options: CreateOptions): Promise<CreatedContainer> {
+	const { id, bundle, spec, signal } = options;
+	const what = `create container ${id}`;
+	validateSpec(spec);
+	shim.cgroups.check(spec.linux?.resources ?? {});
+	const context = await planContext(shim, options);
+	const plan = lowerContainer(spec, context);
+	const teardown = lowerTeardown(spec, context);
+	throwIfAborted(signal, what);
+	await writeBundle(bundle, spec, teardown);
+	let created: Message<'CREATED'>;
+	try {
+		created = await requestUnlessAborted(shim, createRequest(options, plan), signal);
+	} catch (error) {
+		if (error instanceof ProtocolError && error.step === undefined && error.errno === 'EEXIST') {
+			throw alreadyExists(`Cannot ${what}: its shim has one already`, { cause: error });
+		}
+		throw await undo(
+			shim,
+			id,
+			teardown,
+			programError(what, spec.process?.args[0] ?? '', error) ?? explain(what, error, plan),
+		);
+	}
+	const labels = plan.map(describeOp);
+	shim.made.set(id, { bundle, labels, written: writePlan(shim, bundle, plan, created) });
+	return {
+		process: { pid: created.pid, startTime: created.start_time },
+		timings: stepTimings(created.timings, labels),
+	};
+}
+
+async function planContext(shim: ShimContext, options: CreateOptions): Promise<PlanContext> {
+	const { id, bundle, overlay, joins, mountsOf, pins, folders } = options;
+	const seccomp = options.spec.linux?.seccomp;
+	return {
+		id,
+		bundle,
+		cgroups: shim.cgroups.layout,
+		defaultCgroupsPath: defaultCgroupsPath(shim.instance, id),
+		...(overlay && { overlay }),
+		...(joins && { joins }),
+		...(mountsOf && { mountsOf }),
+		...(pins && { pins }),
+		...(folders && { folders }),
+		...(seccomp && { seccompProgram: await shim.launcher.compileSeccomp(seccomp) }),
+	};
+}
+
+function createRequest(options: CreateOptions, plan: readonly Op[]): Message<'CREATE'> {
+	const { id, bundle, log, stdin, stdinOnce, spec } = options;
+	return {
+		id,
+		folder: dirname(bundle),
+		log_path: log?.path ?? '',
+		log_line_max: log?.lineMax ?? DEFAULT_LINE_MAX,
+		terminal: spec.process?.terminal ? 1 : 0,
+		stdin: stdin ? 1 : 0,
+		stdin_once: stdinOnce ? 1 : 0,
+		plan: encodePlan(plan),
+	};
+}
+
+/** A create that nobody waits for any more must not go on: the caller tears it down. */
+async function requestUnlessAborted(
+	{ connection }: ShimContext,
+	request: Message<'CREATE'>,
+	signal: AbortSignal | undefined,
+): Promise<Message<'CREATED'>> {
+	try {
+		return await connection.request('CREATE', request, 'CREATED', signal);
+	} catch (error) {
+		if (signal?.aborted)
+			throw cancelled(`Cannot create container ${request.id}: the call was cancelled`, { cause: error });
+		throw error;
+	}
+}
+
+/** Takes back what create made; the first error stays the error. */
+async function undo(
+	shim: ShimContext,
+	id: string,
+	teardown: readonly Op[],
+	error: unknown,
+): Promise<unknown> {
+	try {
+		const hookError = await discard(shim, id, teardown);
+		if (hookError !== '') shim.log.warn('poststop hooks failed after a failed create', { id, hookError });
+	} catch (failure) {
+		if (error instanceof Error) error.message += ` (clean-up: ${messageOf(failure)})`;
+	}
+	return error;
+}
+
+async function writePlan(
+	shim: ShimContext,
+	bundle: string,
+	plan: readonly Op[],
+	created: Message<'CREATED'>,
+): Promise<void> {
+	const elapsed = new Map(created.timings.map(({ step, elapsed_ns }) => [step, Number(elapsed_ns)]));
+	const text = describePlan(plan, elapsed).join('\n');
+	await writeFile(join(bundle, 'plan.txt'), `${text}\n`, { mode: 0o600 }).catch((error: unknown) => {
+		shim.log.debug('cannot write plan.txt', { bundle, error: messageOf(error) });
+	});
+}

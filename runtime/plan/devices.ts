@@ -1,0 +1,74 @@
+import type { OciDevice, OciSpec } from '../oci/spec.ts';
+import type { Op } from '../shim/codec.ts';
+import { hasNamespace, type PlanContext, refuse } from './context.ts';
+import { makeDevice, S_IF } from './flags.ts';
+import { bindsAt } from './mounts.ts';
+
+/** OCI config-linux, "Default Devices" (console and ptmx apart). */
+export const DEFAULT_DEVICES: readonly OciDevice[] = [
+	{ type: 'c', path: '/dev/null', major: 1, minor: 3 },
+	{ type: 'c', path: '/dev/zero', major: 1, minor: 5 },
+	{ type: 'c', path: '/dev/full', major: 1, minor: 7 },
+	{ type: 'c', path: '/dev/random', major: 1, minor: 8 },
+	{ type: 'c', path: '/dev/urandom', major: 1, minor: 9 },
+	{ type: 'c', path: '/dev/tty', major: 5, minor: 0 },
+];
+
+/** OCI runtime-linux, "Dev symbolic links", and ptmx of the container's own devpts. */
+const LINKS: readonly (readonly [path: string, content: string])[] = [
+	['/dev/ptmx', 'pts/ptmx'],
+	['/dev/fd', '/proc/self/fd'],
+	['/dev/stdin', '/proc/self/fd/0'],
+	['/dev/stdout', '/proc/self/fd/1'],
+	['/dev/stderr', '/proc/self/fd/2'],
+	['/dev/core', '/proc/kcore'],
+];
+
+/** Device nodes and default links. A /dev that is bound from elsewhere is left alone. */
+export function deviceOps(spec: OciSpec, context: PlanContext): Op[] {
+	const own = spec.linux?.devices ?? [];
+	const bound = bindsAt(spec, '/dev');
+	const defaults = bound
+		? []
+		: DEFAULT_DEVICES.filter(({ path }) => !own.some((device) => device.path === path));
+	const userNamespace = hasNamespace(spec, 'user', context);
+	return [
+		...defaults.map((device) => deviceOp(device, userNamespace, '')),
+		...own.map((device, index) => deviceOp(device, userNamespace, `linux.devices[${index}]`)),
+		...(bound ? [] : LINKS.map(([path, content]): Op => ({ op: 'make_symlink', path, content }))),
+	];
+}
+
+/** mknod of a device is refused in a user namespace whoever asks: there the host's node is bound. */
+function deviceOp(device: OciDevice, userNamespace: boolean, where: string): Op {
+	const { type, path, major, minor } = device;
+	if (!path.startsWith('/')) throw refuse(`${where}.path`, `${path} is not absolute`);
+	if (type !== 'p' && (major === undefined || minor === undefined)) {
+		throw refuse(where, `${path}: a device of type ${type} needs major and minor`);
+	}
+	if (userNamespace && type !== 'p') return bindDevice(path);
+	return {
+		op: 'make_device',
+		path,
+		mode: S_IF[type] | ((device.fileMode ?? 0o666) & 0o7777),
+		device: type === 'p' ? 0n : makeDevice(major ?? 0, minor ?? 0),
+		uid: device.uid ?? 0,
+		gid: device.gid ?? 0,
+	};
+}
+
+function bindDevice(path: string): Op {
+	return {
+		op: 'mount_bind',
+		source: path,
+		target: path,
+		of: '',
+		recursive: 0,
+		set: 0n,
+		clear: 0n,
+		recursive_readonly: 0,
+		propagation: 0n,
+		uid_map: [],
+		gid_map: [],
+	};
+}

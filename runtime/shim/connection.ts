@@ -1,0 +1,155 @@
+import { connect, type Socket } from 'node:net';
+import { cancelled, messageOf, unavailable } from '#base/errors.ts';
+import { encodeFrame, type Frame, FrameDecoder, type Message, type MessageName } from './codec.ts';
+import { ProtocolError } from './errors.ts';
+import { PROTOCOL_VERSION } from './schema.ts';
+
+interface Pending {
+	readonly resolve: (frame: Frame) => void;
+	readonly reject: (error: Error) => void;
+}
+
+/** Frames that answer no request: events, and what flows on a stream. */
+const UNASKED: ReadonlySet<MessageName> = new Set<MessageName>(['OUTPUT', 'EXITED']);
+
+/**
+ * A framed connection to a shim or the launcher: requests with their replies, and frames that nobody asked for.
+ * An ERROR reply rejects with ProtocolError; a lost connection rejects everything with UNAVAILABLE.
+ */
+export class FrameConnection {
+	readonly #socket: Socket;
+	readonly #peer: string;
+	readonly #decoder = new FrameDecoder();
+	readonly #pending = new Map<number, Pending>();
+	readonly #ended = Promise.withResolvers<string>();
+	#nextId = 1;
+	#lost: string | undefined;
+	#onFrame: (frame: Frame) => void = () => {};
+
+	/** `peer` names the other side in errors. */
+	constructor(socket: Socket, peer: string) {
+		this.#socket = socket;
+		this.#peer = peer;
+		socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+		socket.on('error', (error) => this.#lose(messageOf(error)));
+		socket.on('close', () => this.#lose('it closed the connection'));
+	}
+
+	/** Settles with the reason when the connection is gone, whoever ended it. */
+	get ended(): Promise<string> {
+		return this.#ended.promise;
+	}
+
+	/** Hears of events and stream frames. */
+	onFrame(listener: (frame: Frame) => void): void {
+		this.#onFrame = listener;
+	}
+
+	/** HELLO and WELCOME: the first exchange. */
+	async greet(): Promise<Message<'WELCOME'>> {
+		return await this.request('HELLO', { version: PROTOCOL_VERSION }, 'WELCOME');
+	}
+
+	/** Sends a request and waits for its reply. On abort the reply is no longer waited for; what it asked for goes on. */
+	async request<N extends MessageName, R extends MessageName>(
+		type: N,
+		body: Message<N>,
+		reply: R,
+		signal?: AbortSignal,
+	): Promise<Message<R>> {
+		if (signal?.aborted) throw cancelled(`The call was cancelled before ${type} was sent to ${this.#peer}`);
+		const requestId = this.#nextId++;
+		const frame = encodeFrame(type, requestId, body);
+		const answer = Promise.withResolvers<Frame>();
+		const abort = () =>
+			answer.reject(cancelled(`The call was cancelled while ${this.#peer} carried out ${type}`));
+		signal?.addEventListener('abort', abort, { once: true });
+		this.#pending.set(requestId, answer);
+		try {
+			if (this.#lost !== undefined) throw this.#gone(this.#lost);
+			this.#socket.write(frame);
+			return expectReply(await answer.promise, reply, this.#peer);
+		} finally {
+			this.#pending.delete(requestId);
+			signal?.removeEventListener('abort', abort);
+		}
+	}
+
+	/** Sends a frame that has no reply; settles when there is room for more. */
+	async send<N extends MessageName>(type: N, body: Message<N>): Promise<void> {
+		if (this.#lost !== undefined) throw this.#gone(this.#lost);
+		if (this.#socket.write(encodeFrame(type, 0, body))) return;
+		const { promise, resolve } = Promise.withResolvers<void>();
+		this.#socket.once('drain', resolve);
+		await Promise.race([promise, this.ended]);
+		this.#socket.off('drain', resolve);
+		if (this.#lost !== undefined) throw this.#gone(this.#lost);
+	}
+
+	/** Stops reading: the other side waits in turn. */
+	pause(): void {
+		this.#socket.pause();
+	}
+
+	resume(): void {
+		this.#socket.resume();
+	}
+
+	/** Whether the process may end while this connection is open. */
+	unref(): void {
+		this.#socket.unref();
+	}
+
+	close(): void {
+		this.#socket.destroy();
+		this.#lose('we closed the connection');
+	}
+
+	#receive(chunk: Buffer): void {
+		let frames: Frame[];
+		try {
+			frames = this.#decoder.push(chunk);
+		} catch (error) {
+			this.#lose(`it sent what is no frame of ours: ${messageOf(error)}`);
+			this.#socket.destroy();
+			return;
+		}
+		for (const frame of frames) {
+			const pending = UNASKED.has(frame.type) ? undefined : this.#pending.get(frame.requestId);
+			if (pending !== undefined) pending.resolve(frame);
+			else if (UNASKED.has(frame.type)) this.#onFrame(frame);
+		}
+	}
+
+	#lose(reason: string): void {
+		if (this.#lost !== undefined) return;
+		this.#lost = reason;
+		for (const { reject } of this.#pending.values()) reject(this.#gone(reason));
+		this.#ended.resolve(reason);
+	}
+
+	#gone(reason: string): Error {
+		return unavailable(`${this.#peer} does not answer: ${reason}`);
+	}
+}
+
+function expectReply<R extends MessageName>(frame: Frame, reply: R, peer: string): Message<R> {
+	if (frame.type === 'ERROR') throw new ProtocolError(frame.body);
+	if (frame.type !== reply) throw unavailable(`${peer} answered ${frame.type} where ${reply} was expected`);
+	return frame.body as unknown as Message<R>;
+}
+
+/** Connects to a Unix socket and greets. UNAVAILABLE when nobody listens there. */
+export async function openConnection(
+	socketPath: string,
+	peer: string,
+): Promise<{ connection: FrameConnection; welcome: Message<'WELCOME'> }> {
+	const socket = connect(socketPath);
+	const connection = new FrameConnection(socket, peer);
+	try {
+		return { connection, welcome: await connection.greet() };
+	} catch (error) {
+		connection.close();
+		throw error;
+	}
+}

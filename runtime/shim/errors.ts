@@ -1,0 +1,76 @@
+import { constants } from 'node:os';
+import { cancelled, failedPrecondition, internal, resourceExhausted } from '#base/errors.ts';
+import { describeOp } from '../plan/describe.ts';
+import { type Message, type Op, opName } from './codec.ts';
+import { CONSTANTS } from './schema.ts';
+
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+/** Other names of the same number: the kernel's documentation uses the first. */
+for (const name of ['EAGAIN', 'EOPNOTSUPP'] as const) ERRNO_NAMES.set(constants.errno[name], name);
+
+/** `EPERM` for 1. */
+export function errnoName(errno: number): string {
+	return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
+}
+
+/** An ERROR reply, before it is known what it means for the call. */
+export class ProtocolError extends Error {
+	readonly errno: string;
+	/** Index of the failed plan step; undefined when no step failed. */
+	readonly step: number | undefined;
+	readonly op: string;
+	readonly detail: string;
+
+	constructor({ errno, step, op, detail }: Message<'ERROR'>) {
+		super(`${detail === '' ? 'refused' : detail}: ${errnoName(errno)}`);
+		this.name = 'ProtocolError';
+		this.errno = errnoName(errno);
+		this.step = step === CONSTANTS.NO_STEP ? undefined : step;
+		this.op = opName(op);
+		this.detail = detail;
+	}
+}
+
+const EXHAUSTED = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
+/** These only say that a program failed or took too long; the detail has said it already. */
+const SPOKEN = new Set(['ECANCELED', 'ETIMEDOUT']);
+
+/**
+ * What an ERROR reply means, for people: `Cannot mount proc at /proc: EPERM (step 14 of 41)`, or without a step
+ * `Cannot WHAT: the detail: EPERM`. Anything else passes through.
+ */
+export function explain(what: string, error: unknown, plan: readonly Op[] = []): unknown {
+	if (!(error instanceof ProtocolError)) return error;
+	const make = EXHAUSTED.has(error.errno)
+		? resourceExhausted
+		: error.errno === 'EBUSY'
+			? failedPrecondition
+			: internal;
+	return make(sentence(what, error, plan), { cause: error });
+}
+
+function sentence(what: string, error: ProtocolError, plan: readonly Op[]): string {
+	const why = [error.detail, SPOKEN.has(error.errno) && error.detail !== '' ? '' : error.errno];
+	const reason = why.filter((part) => part !== '').join(': ');
+	if (error.step === undefined) return `Cannot ${what}: ${reason}`;
+	const op = plan[error.step];
+	return `Cannot ${what}: cannot ${op === undefined ? error.op : describeOp(op)}: ${reason} (step ${error.step + 1} of ${plan.length})`;
+}
+
+/** Runs a call to the launcher or a shim and explains what it answers. `what` follows "Cannot". */
+export async function explained<T>(
+	what: string,
+	call: () => Promise<T>,
+	plan: readonly Op[] = [],
+): Promise<T> {
+	try {
+		return await call();
+	} catch (error) {
+		throw explain(what, error, plan);
+	}
+}
+
+/** CANCELLED when the caller has gone away. */
+export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
+	if (signal?.aborted) throw cancelled(`The call was cancelled before it could ${what}`);
+}

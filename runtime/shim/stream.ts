@@ -1,0 +1,125 @@
+import { cancelled, unavailable } from '#base/errors.ts';
+import type { ProcessStream, StreamExit } from '../types.ts';
+import type { Frame } from './codec.ts';
+import type { FrameConnection } from './connection.ts';
+import { CONSTANTS } from './schema.ts';
+
+type Output = { readonly stream: 'stdout' | 'stderr'; readonly data: Buffer };
+
+/** More unread output than this, and the socket is not read any more: the process waits at its write. */
+const HIGH_WATER_BYTES = 256 * 1024;
+const LOW_WATER_BYTES = 64 * 1024;
+const STDIN_CHUNK_BYTES = 256 * 1024;
+
+/** The streams of one process over a connection of its own. The output must be read, or `exit` never comes. */
+export class ShimStream implements ProcessStream {
+	readonly output: AsyncIterable<Output>;
+	readonly #connection: FrameConnection;
+	readonly #exit = Promise.withResolvers<StreamExit>();
+	readonly #queue: Output[] = [];
+	#queuedBytes = 0;
+	#pid = 0;
+	#end: { readonly error?: Error } | undefined;
+	#wake: (() => void) | undefined;
+	#paused = false;
+
+	constructor(connection: FrameConnection, signal: AbortSignal | undefined) {
+		this.#connection = connection;
+		this.output = { [Symbol.asyncIterator]: () => this.#chunks() };
+		this.#exit.promise.catch(() => {});
+		connection.onFrame((frame) => this.#take(frame));
+		const abort = () => {
+			this.#finish(cancelled('The call was cancelled'));
+			connection.close();
+		};
+		if (signal?.aborted) abort();
+		signal?.addEventListener('abort', abort, { once: true });
+		void connection.ended.then((reason) => {
+			signal?.removeEventListener('abort', abort);
+			this.#finish(unavailable(`The stream of process ${this.#pid} broke: ${reason}`));
+		});
+	}
+
+	get pid(): number {
+		return this.#pid;
+	}
+
+	get exit(): Promise<StreamExit> {
+		return this.#exit.promise;
+	}
+
+	/** The shim has answered: the process runs. */
+	started(pid: number): void {
+		this.#pid = pid;
+	}
+
+	async write(data: Uint8Array): Promise<void> {
+		for (let at = 0; at < data.length; at += STDIN_CHUNK_BYTES) {
+			await this.#connection.send('STDIN', { data: data.subarray(at, at + STDIN_CHUNK_BYTES) });
+		}
+	}
+
+	async closeStdin(): Promise<void> {
+		await this.#connection.send('CLOSE_STDIN', {});
+	}
+
+	async resize(columns: number, rows: number): Promise<void> {
+		await this.#connection.send('RESIZE', { id: '', columns, rows });
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#connection.close();
+		await this.#connection.ended;
+	}
+
+	#take(frame: Frame): void {
+		if (frame.type === 'OUTPUT') {
+			const stream = frame.body.stream === CONSTANTS.STREAM_STDERR ? 'stderr' : 'stdout';
+			const data = Buffer.from(frame.body.data);
+			this.#queue.push({ stream, data });
+			this.#queuedBytes += data.length;
+			if (this.#queuedBytes > HIGH_WATER_BYTES && !this.#paused) this.#setPaused(true);
+			this.#wake?.();
+		} else if (frame.type === 'EXITED') {
+			const { exit_code, signal, timed_out, exited_at_ns } = frame.body;
+			this.#exit.resolve({
+				exitCode: exit_code,
+				signal,
+				timedOut: timed_out === 1,
+				exitedAtNs: exited_at_ns,
+			});
+			this.#finish(undefined);
+		}
+	}
+
+	#finish(error: Error | undefined): void {
+		if (this.#end !== undefined) return;
+		this.#end = error === undefined ? {} : { error };
+		if (error !== undefined) this.#exit.reject(error);
+		this.#wake?.();
+	}
+
+	#setPaused(paused: boolean): void {
+		this.#paused = paused;
+		if (paused) this.#connection.pause();
+		else this.#connection.resume();
+	}
+
+	async *#chunks(): AsyncGenerator<Output> {
+		for (;;) {
+			const next = this.#queue.shift();
+			if (next !== undefined) {
+				this.#queuedBytes -= next.data.length;
+				if (this.#paused && this.#queuedBytes < LOW_WATER_BYTES) this.#setPaused(false);
+				yield next;
+			} else if (this.#end !== undefined) {
+				if (this.#end.error !== undefined) throw this.#end.error;
+				return;
+			} else {
+				await new Promise<void>((resolve) => {
+					this.#wake = resolve;
+				});
+			}
+		}
+	}
+}
