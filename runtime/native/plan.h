@@ -30,3 +30,21 @@ size_t report_timings_size(const struct shared_report *report, uint32_t from);
 /* Carries out a plan that has host operations only (teardown). Every step is tried; the first failure is reported
  * and answered (-errno). Blocking: call it in a forked process. */
 int plan_run_host(const struct list *ops, struct shared_report *report);
+
+struct plan_streams {
+	int in, out, err; /* -1: /dev/null */
+};
+
+/* The whole of a creator: carries out a plan with a `spawn` up to wait_start, or to the exec of a plan without one.
+ * leash: init's end of a SOCK_SEQPACKET pair with the shim; pidfd_of: pidfds of the containers that joins name.
+ * Call it in a forked process; the answer is its exit status. On failure no process of it is left. */
+int plan_create(const struct list *ops, struct shared_report *report, struct plan_streams streams, int leash,
+		int (*pidfd_of)(const void *context, const char *id), const void *context);
+/* The poststart hooks of a plan, in their own process; failures go to report->hook_error. */
+int plan_run_poststart(const struct bytes *hooks_args, struct shared_report *report, pid_t init);
+/* Closes every descriptor but the standard streams and these. */
+void close_all_but(const int *keep, size_t count);
+
+/* The byte that the shim sends over the leash at START, and what init sends with a terminal's master. */
+#define LEASH_GO 'g'
+#define LEASH_TERMINAL 't'

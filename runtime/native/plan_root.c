@@ -1,0 +1,287 @@
+/* The root: made as a detached mount, put over `target` in the container's mount namespace only, pivoted into. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include "plan_internal.h"
+
+/* The root_idmap step before this one; false: there is none. Found in the plan because creator and init both need it. */
+static bool root_maps(const struct plan *plan, struct op_root_idmap *maps)
+{
+	struct reader ops = plan->ops.items;
+	struct op op;
+	for (uint32_t index = 0; index < plan->step && plan_next(&ops, &op); index++) {
+		struct reader arguments = {op.args.data, op.args.data + op.args.size, false};
+		if (op.code == OP_ROOT_IDMAP) return op_root_idmap_decode(&arguments, maps);
+	}
+	return false;
+}
+
+int op_root_idmap_run(struct plan *plan, const struct op *op, struct failure *failure)
+{
+	DECODE(root_idmap, arguments);
+	/* The kernel changes id maps of detached mounts only. */
+	if (plan->root >= 0) return fail(failure, EINVAL, "the root is mounted already; it is idmapped while it is made");
+	return 0;
+}
+
+static int set_layer(int context, const char *key, const char *path, struct failure *failure)
+{
+	char message[200];
+	if (fsconfig(context, FSCONFIG_SET_STRING, key, path, 0) == 0) return 0;
+	int err = errno;
+	return fail(failure, err, "overlay does not take %s %s%s", key, path, kernel_message(context, message, sizeof message));
+}
+
+/* Linux 6.13 takes layers as descriptors, so that an idmapped one need be mounted nowhere. */
+static int set_layer_fd(int context, const char *key, int folder, const char *path, struct failure *failure)
+{
+	char message[200];
+	if (fsconfig(context, FSCONFIG_SET_FD, key, NULL, folder) == 0) return 0;
+	int err = errno;
+	return fail(failure, err, "overlay does not take the idmapped %s %s (Linux 6.13 is needed)%s", key, path,
+		    kernel_message(context, message, sizeof message));
+}
+
+static int idmapped_copy(struct plan *plan, const char *path, const struct op_root_idmap *maps, struct failure *failure)
+{
+	AUTO_CLOSE int mount = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (mount < 0) return fail(failure, errno, "cannot open the layer %s", path);
+	int result = idmap_mount(plan, mount, &maps->uid_map, &maps->gid_map, false, failure);
+	if (result < 0) return result;
+	int folder = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return folder < 0 ? fail(failure, errno, "cannot open the layer %s", path) : folder;
+}
+
+/* upper and work must lie on one and the same mount: their common folder is copied. */
+static int set_idmapped_upper(struct plan *plan, int context, const struct op_root_overlay *overlay, const struct op_root_idmap *maps,
+			      struct failure *failure)
+{
+	const char *upper = strrchr(overlay->upper, '/'), *work = strrchr(overlay->work, '/');
+	size_t length = upper ? (size_t)(upper - overlay->upper) : 0;
+	if (!upper || !work || (size_t)(work - overlay->work) != length || strncmp(overlay->upper, overlay->work, length) != 0 || length >= PATH_MAX)
+		return fail(failure, EINVAL, "upper %s and work %s of an idmapped root must lie in one folder", overlay->upper, overlay->work);
+	char parent[PATH_MAX];
+	memcpy(parent, overlay->upper, length);
+	parent[length] = 0;
+	AUTO_CLOSE int folder = idmapped_copy(plan, parent, maps, failure);
+	if (folder < 0) return folder;
+	AUTO_CLOSE int upper_fd = openat(folder, upper + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int work_fd = openat(folder, work + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (upper_fd < 0 || work_fd < 0) return fail(failure, errno, "cannot open %s or %s", overlay->upper, overlay->work);
+	int result = set_layer_fd(context, "upperdir", upper_fd, overlay->upper, failure);
+	return result < 0 ? result : set_layer_fd(context, "workdir", work_fd, overlay->work, failure);
+}
+
+static int set_lowers(struct plan *plan, int context, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, struct failure *failure)
+{
+	struct reader items = overlay->lowers.items;
+	for (uint32_t i = 0; i < overlay->lowers.count; i++) {
+		const char *lower;
+		if (!get_str(&items, &lower)) return fail(failure, EPROTO, "lower %u cannot be read", i);
+		AUTO_CLOSE int folder = maps ? idmapped_copy(plan, lower, maps, failure) : -1;
+		if (maps && folder < 0) return folder;
+		int result = maps ? set_layer_fd(context, "lowerdir+", folder, lower, failure) : set_layer(context, "lowerdir+", lower, failure);
+		if (result < 0) return result;
+	}
+	return 0;
+}
+
+static int set_uppers(struct plan *plan, int context, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, struct failure *failure)
+{
+	if (*overlay->upper == 0) return 0;
+	if (maps) return set_idmapped_upper(plan, context, overlay, maps, failure);
+	int result = set_layer(context, "upperdir", overlay->upper, failure);
+	return result < 0 ? result : set_layer(context, "workdir", overlay->work, failure);
+}
+
+static int set_overlay_options(int context, const char *options, struct failure *failure)
+{
+	AUTO_FREE char *copy = strdup(options);
+	char *rest = copy;
+	if (!copy) return fail(failure, ENOMEM, "no memory for the options of the overlay");
+	for (char *option; (option = strsep(&rest, ","));) {
+		if (*option == 0) continue;
+		char *value = strchr(option, '=');
+		if (value) *value++ = 0;
+		if (fsconfig(context, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option, value, 0) < 0)
+			return fail(failure, errno, "overlay does not take the option %s", option);
+	}
+	return 0;
+}
+
+int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure)
+{
+	DECODE(root_overlay, arguments);
+	struct op_root_idmap maps_space, *maps = root_maps(plan, &maps_space) ? &maps_space : NULL;
+	char message[200];
+	AUTO_CLOSE int context = fsopen("overlay", FSOPEN_CLOEXEC);
+	if (context < 0) return fail(failure, errno, "this kernel has no overlay");
+	int result = fsconfig(context, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0 ? fail(failure, errno, "overlay takes no source") : 0;
+	if (result == 0) result = set_lowers(plan, context, &arguments, maps, failure);
+	if (result == 0) result = set_uppers(plan, context, &arguments, maps, failure);
+	if (result == 0) result = set_overlay_options(context, arguments.options, failure);
+	if (result < 0) return result;
+	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
+		int err = errno;
+		return fail(failure, err, "cannot make the overlay%s", kernel_message(context, message, sizeof message));
+	}
+	*fd = fsmount(context, FSMOUNT_CLOEXEC, 0);
+	return *fd < 0 ? fail(failure, errno, "cannot mount the overlay") : 0;
+}
+
+int root_bind_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure)
+{
+	DECODE(root_bind, arguments);
+	struct op_root_idmap maps;
+	AUTO_CLOSE int mount = open_tree(AT_FDCWD, arguments.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (mount < 0) return fail(failure, errno, "cannot bind the root %s", arguments.source);
+	int result = root_maps(plan, &maps) ? idmap_mount(plan, mount, &maps.uid_map, &maps.gid_map, true, failure) : 0;
+	if (result < 0) return result;
+	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+	if (arguments.readonly && (result = change_mount(mount, false, &readonly)) < 0)
+		return fail(failure, -result, "cannot make the root read-only");
+	*fd = take_fd(&mount);
+	return 0;
+}
+
+static int place_root(struct plan *plan, int mount, const char *path, struct failure *failure)
+{
+	AUTO_CLOSE int target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* In a user namespace the way to it may be closed to us. Any place does: it is seen until the pivot only. */
+	if (target < 0 && errno == EACCES && plan->user_namespace) target = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (target < 0) return fail(failure, errno, "cannot open the root's place %s", path);
+	int result = attach_mount(mount, target);
+	if (result < 0) return fail(failure, -result, "cannot mount the root at %s", path);
+	close_at(&plan->root);
+	plan->root = mount;
+	return 0;
+}
+
+/* Kernels before 6.8 know no lowerdir+: there the old system call does it, whose options must fit one page. */
+static int append_escaped(char *text, size_t size, const char *path)
+{
+	size_t at = strlen(text);
+	for (; *path; path++) {
+		if (at + 3 >= size) return -E2BIG;
+		if (strchr(":,\\", *path)) text[at++] = '\\';
+		text[at++] = *path;
+	}
+	text[at] = 0;
+	return 0;
+}
+
+static int classic_options(const struct op_root_overlay *overlay, char text[4096])
+{
+	struct reader items = overlay->lowers.items;
+	int result = 0;
+	strcpy(text, "lowerdir=");
+	for (uint32_t i = 0; result == 0 && i < overlay->lowers.count; i++) {
+		const char *lower;
+		if (!get_str(&items, &lower)) return -EPROTO;
+		size_t at = strlen(text);
+		if (i > 0 && at < 4094) strcpy(text + at, ":");
+		result = append_escaped(text, 4096, lower);
+	}
+	const char *const parts[][2] = {{",upperdir=", overlay->upper}, {",workdir=", overlay->work}};
+	for (size_t i = 0; result == 0 && *overlay->upper && i < LENGTH(parts); i++) {
+		if (strlen(text) + strlen(parts[i][0]) >= 4096) return -E2BIG;
+		strcat(text, parts[i][0]);
+		result = append_escaped(text, 4096, parts[i][1]);
+	}
+	if (result == 0 && *overlay->options) {
+		if (strlen(text) + strlen(overlay->options) + 2 > 4096) return -E2BIG;
+		strcat(strcat(text, ","), overlay->options);
+	}
+	return result;
+}
+
+static int mount_classic(struct plan *plan, const struct op_root_overlay *overlay, struct failure *failure)
+{
+	char options[4096];
+	int result = classic_options(overlay, options);
+	if (result < 0) return fail(failure, -result, "%u layers do not fit the options of one mount on this kernel", overlay->lowers.count);
+	if (mount("overlay", overlay->target, "overlay", 0, options) < 0) return fail(failure, errno, "cannot mount the overlay at %s", overlay->target);
+	int root = open(overlay->target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0) return fail(failure, errno, "cannot open the root %s", overlay->target);
+	close_at(&plan->root);
+	plan->root = root;
+	return 0;
+}
+
+static bool takes_single_lowers(void)
+{
+	AUTO_CLOSE int context = fsopen("overlay", FSOPEN_CLOEXEC);
+	return context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", "/", 0) == 0;
+}
+
+int op_root_overlay_run(struct plan *plan, const struct op *op, struct failure *failure)
+{
+	DECODE(root_overlay, arguments);
+	struct op_root_idmap maps;
+	bool mapped = root_maps(plan, &maps);
+	if (!mapped && !plan->user_namespace && !takes_single_lowers()) return mount_classic(plan, &arguments, failure);
+	AUTO_CLOSE int mount = -1;
+	int result = make_source(plan, op, mapped, &mount, failure);
+	if (result == 0) result = place_root(plan, mount, arguments.target, failure);
+	if (result == 0) take_fd(&mount);
+	return result;
+}
+
+int op_root_bind_run(struct plan *plan, const struct op *op, struct failure *failure)
+{
+	DECODE(root_bind, arguments);
+	struct op_root_idmap maps;
+	AUTO_CLOSE int mount = -1;
+	int result = make_source(plan, op, root_maps(plan, &maps), &mount, failure);
+	if (result == 0) result = place_root(plan, mount, arguments.target, failure);
+	if (result == 0) take_fd(&mount);
+	return result;
+}
+
+static int pivot(struct failure *failure)
+{
+	AUTO_CLOSE int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (old < 0) return fail(failure, errno, "cannot open the old root");
+	/* Both arguments ".": the old root lands on top of the new one, and no folder is needed to hold it. */
+	if (syscall(SYS_pivot_root, ".", ".") < 0) return fail(failure, errno, "cannot pivot into the root");
+	if (fchdir(old) < 0) return fail(failure, errno, "cannot enter the old root");
+	/* Or its unmounting would travel to the host. */
+	if (mount("", ".", NULL, MS_SLAVE | MS_REC, NULL) < 0) return fail(failure, errno, "cannot make the old root a slave");
+	if (umount2(".", MNT_DETACH) < 0) return fail(failure, errno, "cannot detach the old root");
+	return 0;
+}
+
+int op_pivot_run(struct plan *plan, const struct op *op, struct failure *failure)
+{
+	DECODE(pivot, arguments);
+	if (plan->root < 0) return fail(failure, EINVAL, "there is no root to pivot into");
+	int result = keep_null(plan, failure);
+	if (result < 0) return result;
+	if (fchdir(plan->root) < 0) return fail(failure, errno, "cannot enter the root");
+	if (arguments.no_pivot) {
+		if (mount(".", "/", NULL, MS_MOVE, NULL) < 0) return fail(failure, errno, "cannot move the root to /");
+		if (chroot(".") < 0) return fail(failure, errno, "cannot chroot into the root");
+	} else if ((result = pivot(failure)) < 0) {
+		return result;
+	}
+	return chdir("/") < 0 ? fail(failure, errno, "cannot enter the new root") : 0;
+}
+
+int op_root_readonly_run(struct plan *plan, const struct op *op, struct failure *failure)
+{
+	(void)op;
+	int root = root_of(plan, failure);
+	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+	int result = root < 0 ? root : change_mount(root, false, &readonly);
+	return result < 0 ? fail(failure, -result, "cannot make the root read-only") : 0;
+}
+
+int op_root_propagation_run(struct plan *plan, const struct op *op, struct failure *failure)
+{
+	DECODE(root_propagation, arguments);
+	int root = root_of(plan, failure);
+	return root < 0 ? root : set_propagation(root, arguments.flags, failure, "the root");
+}

@@ -1,0 +1,148 @@
+/* `spawn`: makes init, directly or by way of a stage, and brings it into its cgroups and id maps. */
+#include <errno.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include "plan_internal.h"
+
+/* CLONE_PARENT: the new process is a child of the shim from its first moment, which so reaps it whatever happens to us. */
+static pid_t clone_sibling(uint64_t flags, int32_t *pid, int *pidfd, int cgroup)
+{
+	struct clone_args arguments = {
+		.flags = flags | CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+		.parent_tid = (uintptr_t)pid,
+		.pidfd = (uintptr_t)pidfd,
+		.cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0,
+	};
+	return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+}
+
+/* v2 groups can be joined at birth; that spares a write that waits for an RCU grace period. */
+static int open_birth_cgroup(const struct list *cgroups)
+{
+	struct reader items = cgroups->items;
+	struct cgroup cgroup;
+	for (uint32_t i = 0; i < cgroups->count && cgroup_decode(&items, &cgroup); i++)
+		if (cgroup.v2) return open(cgroup.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return -1;
+}
+
+static int enter_cgroups(pid_t pid, const struct list *cgroups, bool v2_too, struct failure *failure)
+{
+	struct reader items = cgroups->items;
+	char text[16], path[4096];
+	int length = snprintf(text, sizeof text, "%d", pid);
+	for (uint32_t i = 0; i < cgroups->count; i++) {
+		struct cgroup cgroup;
+		if (!cgroup_decode(&items, &cgroup)) return fail(failure, EPROTO, "cgroup %u cannot be read", i);
+		if (cgroup.v2 && !v2_too) continue;
+		snprintf(path, sizeof path, "%s/cgroup.procs", cgroup.path);
+		int result = write_file_at(AT_FDCWD, path, text, (size_t)length);
+		if (result < 0) return fail(failure, -result, "cannot join the cgroup %s", cgroup.path);
+	}
+	return 0;
+}
+
+/* A user namespace takes away the rights over what the host's owns: then all joining must happen before init is made. */
+static bool needs_stage(const struct op_spawn *arguments)
+{
+	uint32_t joined = joined_types(&arguments->joins);
+	return (joined & CLONE_NEWUSER) || ((arguments->new_namespaces & CLONE_NEWUSER) && joined);
+}
+
+/* cgroup namespaces show the groups that one is in when they are made: unshared later, by init. */
+static uint64_t birth_flags(const struct op_spawn *arguments)
+{
+	return arguments->new_namespaces & ~(uint64_t)CLONE_NEWCGROUP;
+}
+
+static _Noreturn void stage_main(struct plan *plan, const struct op_spawn *arguments)
+{
+	struct failure failure = {0};
+	struct link_message message;
+	int pidfd;
+	prctl(PR_SET_DUMPABLE, 0);
+	if (link_wait(plan->link, LINK_GO, &message, NULL) < 0) _exit(1);
+	int result = join_namespaces(plan, &arguments->joins, 0, &failure);
+	if (result == 0) {
+		pid_t pid = clone_sibling(birth_flags(arguments), &plan->report->init_pid, &pidfd, -1);
+		if (pid == 0) init_main(plan, arguments, 0, plan->step + 1);
+		if (pid > 0 && link_send(plan->link, LINK_STAGED, 0, 0, pidfd) == 0) _exit(0);
+		fail(&failure, errno, "cannot make the container's process");
+	}
+	report_failure(plan->report, plan->step, OP_SPAWN, &failure);
+	_exit(1);
+}
+
+static int spawn_staged(struct plan *plan, const struct op_spawn *arguments, int other_end, struct failure *failure)
+{
+	int32_t stage_pid = 0;
+	AUTO_CLOSE int stage = -1;
+	pid_t pid = clone_sibling(0, &stage_pid, &stage, -1);
+	if (pid == 0) {
+		plan->link = other_end;
+		stage_main(plan, arguments);
+	}
+	if (pid < 0) return fail(failure, errno, "cannot fork");
+	int result = enter_cgroups(pid, &arguments->cgroups, true, failure);
+	struct link_message message;
+	if (result == 0) result = link_send(plan->link, LINK_GO, 0, 0, -1);
+	close(other_end);
+	if (result == 0) result = link_wait(plan->link, LINK_STAGED, &message, &plan->init_pidfd);
+	if (result < 0) syscall(SYS_pidfd_send_signal, stage, SIGKILL, NULL, 0);
+	return result < 0 ? fail(failure, plan->report->failed ? plan->report->failure.err : -result, "the joining process ended") : 0;
+}
+
+static int spawn_directly(struct plan *plan, const struct op_spawn *arguments, int other_end, struct failure *failure)
+{
+	uint32_t joined = joined_types(&arguments->joins);
+	AUTO_CLOSE int own_pids = -1;
+	AUTO_CLOSE int cgroup = open_birth_cgroup(&arguments->cgroups);
+	if (joined & CLONE_NEWPID) {
+		own_pids = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+		if (own_pids < 0) return fail(failure, errno, "cannot open /proc/self/ns/pid");
+		int result = join_namespaces(plan, &arguments->joins, ~(uint32_t)CLONE_NEWPID, failure);
+		if (result < 0) return result;
+	}
+	pid_t pid = clone_sibling(birth_flags(arguments), &plan->report->init_pid, &plan->init_pidfd, cgroup);
+	int err = errno;
+	if (pid == 0) {
+		plan->link = other_end;
+		init_main(plan, arguments, ~(uint32_t)CLONE_NEWPID, plan->step + 1);
+	}
+	close(other_end);
+	/* Hooks that the creator runs later belong to the host's pid namespace. */
+	if (own_pids >= 0 && setns(own_pids, CLONE_NEWPID) < 0 && pid > 0) return fail(failure, errno, "cannot return to the host's pid namespace");
+	if (pid < 0) return fail(failure, err, "cannot make the container's process (new namespaces 0x%x)", arguments->new_namespaces);
+	return enter_cgroups(pid, &arguments->cgroups, cgroup < 0, failure);
+}
+
+/* Lowering it is a privilege that the node may not give: then the process keeps what it inherited. */
+static int set_oom_score(pid_t pid, int32_t score, struct failure *failure)
+{
+	char path[48], text[16];
+	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
+	int length = snprintf(text, sizeof text, "%d", score < -1000 ? -1000 : score > 1000 ? 1000 : score);
+	int result = write_file_at(AT_FDCWD, path, text, (size_t)length);
+	if (result == 0 || result == -EACCES || result == -EPERM) return 0;
+	return fail(failure, -result, "cannot set the OOM score adjustment to %d", score);
+}
+
+int spawn(struct plan *plan, const struct op *op, struct failure *failure)
+{
+	DECODE(spawn, arguments);
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return fail(failure, errno, "cannot make a socket pair");
+	plan->link = pair[0];
+	plan->user_namespace = (arguments.new_namespaces | joined_types(&arguments.joins)) & CLONE_NEWUSER;
+	int result = needs_stage(&arguments) ? spawn_staged(plan, &arguments, pair[1], failure)
+					     : spawn_directly(plan, &arguments, pair[1], failure);
+	if (result == 0) result = write_id_maps(plan->report->init_pid, &arguments.uid_map, &arguments.gid_map, failure);
+	if (result == 0 && arguments.set_oom_score_adj) result = set_oom_score(plan->report->init_pid, arguments.oom_score_adj, failure);
+	if (result == 0) result = link_send(plan->link, LINK_GO, 0, 0, -1);
+	return result < 0 ? fail(failure, -result, "the container's process ended early") : 0;
+}
