@@ -3,7 +3,7 @@ import type { OciDeviceRule } from '../oci/spec.ts';
 import type { Op } from '../shim/codec.ts';
 import { deviceProgram } from './device-program.ts';
 import { type CgroupLayout, cgroupFolder, controllerFolder } from './layout.ts';
-import { unsupported } from './limits.ts';
+import { unsupported } from './limit.ts';
 
 /** A rule with everything said. undefined number: any. */
 export interface DeviceRule {

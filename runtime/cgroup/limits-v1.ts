@@ -2,7 +2,7 @@ import { invalidArgument } from '#base/errors.ts';
 import type { OciResources } from '../oci/spec.ts';
 import { swapMax } from './convert.ts';
 import type { CgroupLayout } from './layout.ts';
-import { type Limit, unsupported } from './limits.ts';
+import { type Limit, unsupported } from './limit.ts';
 
 /** cgroup v1 files for the OCI resources. */
 export function limitsV1(layout: CgroupLayout, resources: OciResources): Limit[] {

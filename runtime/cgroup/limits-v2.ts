@@ -2,7 +2,7 @@ import { invalidArgument } from '#base/errors.ts';
 import type { OciResources } from '../oci/spec.ts';
 import { cpuWeight, ioWeight, orMax, swapMax } from './convert.ts';
 import type { CgroupLayout } from './layout.ts';
-import { type Limit, unsupported } from './limits.ts';
+import { type Limit, unsupported } from './limit.ts';
 
 /** cgroup v2 files for the OCI resources, whose names are those of v1. */
 export function limitsV2(layout: CgroupLayout, resources: OciResources): Limit[] {

@@ -1,6 +1,6 @@
-import { failedPrecondition, type StatusError } from '#base/errors.ts';
 import type { OciResources } from '../oci/spec.ts';
 import { type CgroupLayout, controllerFolder } from './layout.ts';
+import { unsupported } from './limit.ts';
 import { limitsV1 } from './limits-v1.ts';
 import { limitsV2 } from './limits-v2.ts';
 
@@ -10,15 +10,6 @@ export interface LimitWrite {
 	readonly value: string;
 	/** The file may be missing: without it the limit holds all the same. */
 	readonly optional: boolean;
-}
-
-/** A limit before its folder is known. `resource` is the field of the OCI resources, for messages. */
-export interface Limit {
-	readonly controller: string;
-	readonly file: string;
-	readonly value: string;
-	readonly resource: string;
-	readonly optional?: boolean;
 }
 
 /**
@@ -43,9 +34,4 @@ export function limitWrites(
 function folderOf(layout: CgroupLayout, controller: string, cgroupsPath: string): string | undefined {
 	if (controller === 'cgroup' && layout.version === 2) return `${layout.mountRoot}${cgroupsPath}`;
 	return controllerFolder(layout, controller, cgroupsPath);
-}
-
-/** A limit that this machine cannot keep. */
-export function unsupported(resource: string, why: string): StatusError {
-	return failedPrecondition(`Cannot limit ${resource}: ${why}`);
 }

@@ -16,7 +16,7 @@ export function cgroupMountOps(
 	cgroupsPath: string,
 	context: PlanContext,
 ): Op[] {
-	const own = hasNamespace(spec, 'cgroup', context);
+	const own = hasNamespace(spec, 'cgroup');
 	const { cgroups } = context;
 	if (cgroups.version === 2)
 		return [own ? freshV2(target, options) : bind(cgroups.mountRoot, target, options, true)];

@@ -28,13 +28,6 @@ export function rootPath(spec: OciSpec, bundle: string): string {
 }
 
 /** Whether the container has a namespace of this type of its own or joins another's. */
-export function hasNamespace(
-	spec: OciSpec,
-	type: OciNamespaceType,
-	context?: Pick<PlanContext, 'joins'>,
-): boolean {
-	return (
-		(spec.linux?.namespaces ?? []).some((namespace) => namespace.type === type) ||
-		(context?.joins ?? []).some((join) => join.type === type)
-	);
+export function hasNamespace(spec: OciSpec, type: OciNamespaceType): boolean {
+	return (spec.linux?.namespaces ?? []).some((namespace) => namespace.type === type);
 }

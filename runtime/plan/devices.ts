@@ -1,6 +1,6 @@
 import type { OciDevice, OciSpec } from '../oci/spec.ts';
 import type { Op } from '../shim/codec.ts';
-import { hasNamespace, type PlanContext, refuse } from './context.ts';
+import { hasNamespace, refuse } from './context.ts';
 import { makeDevice, S_IF } from './flags.ts';
 import { bindsAt } from './mounts.ts';
 
@@ -25,13 +25,13 @@ const LINKS: readonly (readonly [path: string, content: string])[] = [
 ];
 
 /** Device nodes and default links. A /dev that is bound from elsewhere is left alone. */
-export function deviceOps(spec: OciSpec, context: PlanContext): Op[] {
+export function deviceOps(spec: OciSpec): Op[] {
 	const own = spec.linux?.devices ?? [];
 	const bound = bindsAt(spec, '/dev');
 	const defaults = bound
 		? []
 		: DEFAULT_DEVICES.filter(({ path }) => !own.some((device) => device.path === path));
-	const userNamespace = hasNamespace(spec, 'user', context);
+	const userNamespace = hasNamespace(spec, 'user');
 	return [
 		...defaults.map((device) => deviceOp(device, userNamespace, '')),
 		...own.map((device, index) => deviceOp(device, userNamespace, `linux.devices[${index}]`)),

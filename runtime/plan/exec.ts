@@ -23,13 +23,10 @@ const ORDER: readonly OciNamespaceType[] = [
 export function lowerExec(
 	spec: OciSpec,
 	overrides: Pick<OciProcess, 'args'> & Partial<OciProcess>,
-	context: Pick<PlanContext, 'id' | 'cgroups' | 'defaultCgroupsPath' | 'seccompProgram' | 'joins'>,
+	context: Pick<PlanContext, 'id' | 'cgroups' | 'defaultCgroupsPath' | 'seccompProgram'>,
 ): Op[] {
 	const process = execProcess(processOf(spec), overrides);
-	const types = new Set<OciNamespaceType>([
-		...(spec.linux?.namespaces ?? []).map(({ type }) => type),
-		...(context.joins ?? []).map(({ type }) => type),
-	]);
+	const types = new Set((spec.linux?.namespaces ?? []).map(({ type }) => type));
 	const steps = processSteps(spec, process, context.seccompProgram);
 	return [
 		{

@@ -1,7 +1,7 @@
 import { cgroupMembers } from '../cgroup/layout.ts';
 import type { OciIdMapping, OciNamespaceType, OciSpec } from '../oci/spec.ts';
 import type { Op, OpArgs, Struct } from '../shim/codec.ts';
-import { type PlanContext, refuse } from './context.ts';
+import { hasNamespace, type PlanContext, refuse } from './context.ts';
 import { CLONE_NEW } from './flags.ts';
 
 /** OCI id mappings in the protocol's form. */
@@ -33,6 +33,11 @@ export function spawnOp(spec: OciSpec, cgroupsPath: string, context: PlanContext
 }
 
 function namespaceJoins(spec: OciSpec, context: PlanContext): OpArgs<'spawn'>['joins'] {
+	for (const { type } of context.joins ?? []) {
+		// exec joins what the spec names: a namespace that only create knew of would be forgotten.
+		if (!hasNamespace(spec, type))
+			throw refuse('linux.namespaces', `the joined ${type} namespace is not listed`);
+	}
 	const ofContainers = (context.joins ?? []).map(({ type, of }) => ({ type: CLONE_NEW[type], path: '', of }));
 	const taken = new Set((context.joins ?? []).map(({ type }) => type));
 	const byPath = (spec.linux?.namespaces ?? []).flatMap(({ type, path }, index) => {

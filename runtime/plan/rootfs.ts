@@ -36,14 +36,14 @@ export function rootOps(spec: OciSpec, context: PlanContext): Op[] {
 				};
 	return [
 		{ op: 'propagation', flags: (wanted === 0n ? MS.SLAVE : wanted) | MS.REC },
-		...(overlay === undefined ? [] : idmapOps(spec, context)),
+		...(overlay === undefined ? [] : idmapOps(spec)),
 		root,
 	];
 }
 
 /** Image layers carry host ids; inside a user namespace they must appear as the container's. */
-function idmapOps(spec: OciSpec, context: PlanContext): Op[] {
-	if (!hasNamespace(spec, 'user', context)) return [];
+function idmapOps(spec: OciSpec): Op[] {
+	if (!hasNamespace(spec, 'user')) return [];
 	const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
 	if (uidMappings.length === 0 || gidMappings.length === 0) {
 		throw refuse(

@@ -1,6 +1,6 @@
 import type { OciNamespaceType, OciSpec } from '../oci/spec.ts';
 import type { Op } from '../shim/codec.ts';
-import { hasNamespace, type PlanContext, refuse } from './context.ts';
+import { hasNamespace, refuse } from './context.ts';
 
 /** kernel.* parameters that belong to the IPC namespace (ipc_sysctl.c). */
 const IPC = new Set([
@@ -19,7 +19,7 @@ const IPC = new Set([
 ]);
 
 /** Only parameters of a namespace that the container does not share with the host: all others would change the node. */
-export function sysctlOps(spec: OciSpec, context: PlanContext): Op[] {
+export function sysctlOps(spec: OciSpec): Op[] {
 	return Object.entries(spec.linux?.sysctl ?? {}).map(([key, value]) => {
 		const where = `linux.sysctl[${JSON.stringify(key)}]`;
 		const name = sysctlPath(key);
@@ -30,8 +30,7 @@ export function sysctlOps(spec: OciSpec, context: PlanContext): Op[] {
 		}
 		const type = namespaceOf(name);
 		if (type === undefined) throw refuse(where, 'it belongs to no namespace and would change the whole node');
-		if (!hasNamespace(spec, type, context))
-			throw refuse(where, `it needs a ${type} namespace of the container's own`);
+		if (!hasNamespace(spec, type)) throw refuse(where, `it needs a ${type} namespace of the container's own`);
 		return { op: 'sysctl', name, value };
 	});
 }
