@@ -49,7 +49,8 @@ export function createDispatcher(daemon: Daemon, handlers: Handlers): Dispatcher
 }
 
 /** Calls that change nothing are logged at debug, all others at info. */
-const READS = /^(Version|Status|RuntimeConfig|List.*|.*Status|.*Stats|Image(FsInfo|Status)|Stream.*|GetContainerEvents|.*Metrics)$/;
+const READS =
+	/^(Version|Status|RuntimeConfig|List.*|.*Status|.*Stats|Image(FsInfo|Status)|Stream.*|GetContainerEvents|.*Metrics)$/;
 
 class Operation {
 	readonly call: Call;
@@ -72,9 +73,15 @@ class Operation {
 	}
 
 	failed(error: unknown): StatusError {
-		const failure = error instanceof StatusError ? error : internal(`${this.#name} failed: ${messageOf(error)}`, { cause: error });
+		const failure =
+			error instanceof StatusError
+				? error
+				: internal(`${this.#name} failed: ${messageOf(error)}`, { cause: error });
 		const fields = { ...this.#finish(failure.condition), error: failure.message };
-		if (failure.condition === 'INTERNAL') this.#log.error(`${this.#name} failed`, { ...fields, stack: stackOf(failure) });
+		if (!EXPECTED.has(failure.condition))
+			this.#daemon.recentErrors.add({ rpc: this.#name, code: failure.condition, message: failure.message });
+		if (failure.condition === 'INTERNAL')
+			this.#log.error(`${this.#name} failed`, { ...fields, stack: stackOf(failure) });
 		else if (EXPECTED.has(failure.condition)) this.#log.info(`${this.#name} failed`, fields);
 		else this.#log.warn(`${this.#name} failed`, fields);
 		return failure;
@@ -100,7 +107,12 @@ class Operation {
 }
 
 /** Failures that are part of normal life: the caller asks for what is gone, or leaves. */
-const EXPECTED: ReadonlySet<Condition> = new Set<Condition>(['NOT_FOUND', 'CANCELLED', 'UNIMPLEMENTED', 'ALREADY_EXISTS']);
+const EXPECTED: ReadonlySet<Condition> = new Set<Condition>([
+	'NOT_FOUND',
+	'CANCELLED',
+	'UNIMPLEMENTED',
+	'ALREADY_EXISTS',
+]);
 
 const rounded = (ms: number): number => Math.round(ms * 100) / 100;
 
@@ -111,7 +123,11 @@ function stackOf(error: Error): string {
 
 /** What a request is about, for the log line. */
 function objectsOf(request: object): LogFields {
-	const { pod_sandbox_id, container_id, image } = request as { pod_sandbox_id?: string; container_id?: string; image?: { image?: string } | null };
+	const { pod_sandbox_id, container_id, image } = request as {
+		pod_sandbox_id?: string;
+		container_id?: string;
+		image?: { image?: string } | null;
+	};
 	return {
 		...(pod_sandbox_id && { sandbox: pod_sandbox_id }),
 		...(container_id && { container: container_id }),

@@ -1,4 +1,5 @@
 /** The gRPC side of the daemon: both CRI services on one Unix socket. What a call means is the dispatcher's matter. */
+import type { EventEmitter } from 'node:events';
 import {
 	loadPackageDefinition,
 	Metadata,
@@ -6,8 +7,8 @@ import {
 	ServerCredentials,
 	type ServerUnaryCall,
 	type ServerWritableStream,
-	type sendUnaryData,
 	type ServiceDefinition,
+	type sendUnaryData,
 	status,
 	type UntypedHandleCall,
 	type UntypedServiceImplementation,
@@ -69,17 +70,27 @@ interface LoadedServices {
 
 function addServices(server: Server, dispatcher: Dispatcher, stopping: AbortSignal): void {
 	const loaded = loadPackageDefinition(loadSync(PROTO_PATH, PROTO_OPTIONS));
-	const services = PROTO_PACKAGE.split('.').reduce<object>((at, part) => (at as Record<string, object>)[part] ?? {}, loaded);
+	const services = PROTO_PACKAGE.split('.').reduce<object>(
+		(at, part) => (at as Record<string, object>)[part] ?? {},
+		loaded,
+	);
 	for (const [name, { service }] of Object.entries(services as LoadedServices)) {
 		if (service === undefined) continue;
 		server.addService(service, implementationOf(name, dispatcher, stopping));
 	}
 }
 
-function implementationOf(service: string, dispatcher: Dispatcher, stopping: AbortSignal): UntypedServiceImplementation {
+function implementationOf(
+	service: string,
+	dispatcher: Dispatcher,
+	stopping: AbortSignal,
+): UntypedServiceImplementation {
 	const names = RPC_NAMES.filter((name) => RPCS[name].service === service);
 	return Object.fromEntries(
-		names.map((name) => [name, RPCS[name].serverStream ? streamHandler(name, dispatcher, stopping) : unaryHandler(name, dispatcher)]),
+		names.map((name) => [
+			name,
+			RPCS[name].serverStream ? streamHandler(name, dispatcher, stopping) : unaryHandler(name, dispatcher),
+		]),
 	);
 }
 
@@ -104,7 +115,11 @@ function streamHandler(name: RpcName, dispatcher: Dispatcher, stopping: AbortSig
 	};
 }
 
-async function writeAll(call: ServerWritableStream<object, object>, messages: AsyncIterable<object>, signal: AbortSignal): Promise<void> {
+async function writeAll(
+	call: ServerWritableStream<object, object>,
+	messages: AsyncIterable<object>,
+	signal: AbortSignal,
+): Promise<void> {
 	for await (const message of messages) {
 		if (signal.aborted) return;
 		if (!call.write(message)) await drained(call, signal);
@@ -119,13 +134,17 @@ function drained(call: ServerWritableStream<object, object>, signal: AbortSignal
 	});
 }
 
+type ServerSurfaceCall = Pick<ServerUnaryCall<object, object>, 'getDeadline'> & Pick<EventEmitter, 'on'>;
+
 /** Aborts when the client's deadline passes or the client goes away; the reason says which. */
-function signalOf(call: ServerUnaryCall<object, object> | ServerWritableStream<object, object>): AbortSignal {
+function signalOf(call: ServerSurfaceCall): AbortSignal {
 	const controller = new AbortController();
 	call.on('cancelled', () => {
 		const deadline = call.getDeadline();
 		const late = Date.now() >= (deadline instanceof Date ? deadline.getTime() : deadline);
-		controller.abort(late ? deadlineExceeded("The caller's deadline has passed") : cancelled('The caller went away'));
+		controller.abort(
+			late ? deadlineExceeded("The caller's deadline has passed") : cancelled('The caller went away'),
+		);
 	});
 	return controller.signal;
 }

@@ -18,9 +18,13 @@ export async function freeSocketPath(path: string): Promise<void> {
 		const file = await lstat(path).catch(() => undefined);
 		if (file === undefined) return;
 		if (!file.isSocket())
-			throw failedPrecondition(`Cannot listen on ${path}: it is a file of another kind; move it away or choose another --listen`);
+			throw failedPrecondition(
+				`Cannot listen on ${path}: it is a file of another kind; move it away or choose another --listen`,
+			);
 		if (await someoneAnswers(path))
-			throw failedPrecondition(`Cannot listen on ${path}: another server answers there; stop it or choose another --listen`);
+			throw failedPrecondition(
+				`Cannot listen on ${path}: another server answers there; stop it or choose another --listen`,
+			);
 		await rm(path, { force: true });
 	} catch (error) {
 		throw fromSystemError(`Cannot prepare the socket ${path}`, error);
@@ -28,7 +32,10 @@ export async function freeSocketPath(path: string): Promise<void> {
 }
 
 /** Sets owner and mode once the socket is bound. Until then only its maker can connect: the umask takes write from others. */
-export async function protectSocket(path: string, socket: { mode: number; uid: number; gid: number }): Promise<void> {
+export async function protectSocket(
+	path: string,
+	socket: { mode: number; uid: number; gid: number },
+): Promise<void> {
 	try {
 		await chown(path, socket.uid, socket.gid);
 		await chmod(path, socket.mode);

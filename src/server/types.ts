@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { NetworkProvider } from '../network/types.ts';
 import type { Sandboxes } from '../sandbox/sandboxes.ts';
 import type { Stats } from '../stats/stats.ts';
+import type { RecentErrors } from './recent-errors.ts';
 
 /** The parts of a running daemon. Made once by `startDaemon`; handed to every handler. */
 export interface Daemon {
@@ -26,6 +27,10 @@ export interface Daemon {
 	readonly events: EventBus;
 	readonly stats: Stats;
 	readonly metrics: Metrics;
+	readonly recentErrors: RecentErrors;
+	readonly startedAt: Date;
+	/** Why no pod can be run at the moment, as sentences; empty when all is well. */
+	problems(): readonly string[];
 }
 
 /** One call: `signal` aborts at the client's deadline or when it goes away. */
@@ -50,4 +55,6 @@ export type StreamHandler<N extends StreamRpcName> = (
 ) => AsyncIterable<RpcShapes[N]['responseInit']>;
 
 /** `handlers.ts` must satisfy this: a new RPC in the contract fails to compile until it has a file. */
-export type Handlers = { readonly [N in UnaryRpcName]: UnaryHandler<N> } & { readonly [N in StreamRpcName]: StreamHandler<N> };
+export type Handlers = { readonly [N in UnaryRpcName]: UnaryHandler<N> } & {
+	readonly [N in StreamRpcName]: StreamHandler<N>;
+};

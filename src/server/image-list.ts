@@ -1,0 +1,9 @@
+import { toCriImage } from './image-to-cri.ts';
+import type { UnaryHandler } from './types.ts';
+
+/** ListImages: all, or the one that the filter names. */
+export const listImages: UnaryHandler<'ListImages'> = (daemon, request) => {
+	const wanted = request.filter?.image?.image ?? '';
+	const found = wanted === '' ? daemon.images.list() : [daemon.images.find(wanted)];
+	return { images: found.filter((image) => image !== undefined).map(toCriImage) };
+};

@@ -1,0 +1,47 @@
+import type { RuntimeConditionInit, RuntimeHandlerInit } from '#cri-api';
+import type { Daemon, UnaryHandler } from './types.ts';
+
+/** Handlers that a pod may name: none, and ours by name. They are the same. */
+export const RUNTIME_HANDLERS: readonly string[] = ['', 'gantry'];
+
+/** Status: conditions, what the handlers can do, and with `verbose` the configuration and the last errors. */
+export const status: UnaryHandler<'Status'> = (daemon, request) => ({
+	status: { conditions: [runtimeReady(daemon), networkReady(daemon)] },
+	runtime_handlers: RUNTIME_HANDLERS.map(handler),
+	features: { supplemental_groups_policy: true, user_namespaces_host_network: false, mount_options: false },
+	info: request.verbose ? verboseInfo(daemon) : {},
+});
+
+function runtimeReady(daemon: Daemon): RuntimeConditionInit {
+	const problems = daemon.problems();
+	if (problems.length === 0) return { type: 'RuntimeReady', status: true, reason: '', message: '' };
+	return { type: 'RuntimeReady', status: false, reason: 'RuntimeNotReady', message: problems.join('; ') };
+}
+
+function networkReady(daemon: Daemon): RuntimeConditionInit {
+	const { ready, reason, message } = daemon.network.status();
+	return { type: 'NetworkReady', status: ready, reason: ready ? '' : reason, message: ready ? '' : message };
+}
+
+function handler(name: string): RuntimeHandlerInit {
+	return { name, features: { recursive_read_only_mounts: true, user_namespaces: false } };
+}
+
+function verboseInfo(daemon: Daemon): Record<string, string> {
+	return {
+		config: JSON.stringify(daemon.config),
+		runtime: JSON.stringify({
+			version: daemon.version,
+			pid: process.pid,
+			launcherPid: daemon.launcher.pid,
+			startedAt: daemon.startedAt.toISOString(),
+			node: process.version,
+			cgroups: { version: daemon.cgroups.version, controllers: [...daemon.cgroups.controllers].sort() },
+			network: { provider: daemon.network.name, ...daemon.network.status() },
+			sandboxes: daemon.sandboxes.list().length,
+			containers: daemon.containers.list().length,
+			images: daemon.images.list().length,
+		}),
+		recentErrors: JSON.stringify(daemon.recentErrors.list()),
+	};
+}

@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises';
+
+export interface InterfaceCounters {
+	readonly name: string;
+	readonly rxBytes: bigint;
+	readonly rxErrors: bigint;
+	readonly txBytes: bigint;
+	readonly txErrors: bigint;
+}
+
+/** The interfaces that a process sees, without loopback. Empty when the process is gone. */
+export async function readNetDev(pid: number): Promise<readonly InterfaceCounters[]> {
+	try {
+		return parseNetDev(await readFile(`/proc/${pid}/net/dev`, 'utf8'));
+	} catch {
+		return [];
+	}
+}
+
+/** `  eth0: RX-BYTES packets errs drop fifo frame compressed multicast TX-BYTES packets errs …` after two lines of heads. */
+export function parseNetDev(text: string): readonly InterfaceCounters[] {
+	return text
+		.split('\n')
+		.slice(2)
+		.flatMap(parseLine)
+		.filter(({ name }) => name !== 'lo');
+}
+
+function parseLine(line: string): InterfaceCounters[] {
+	const match = /^\s*(\S+):\s*(.*)$/.exec(line);
+	if (match === null) return [];
+	const counters = (match[2] ?? '').trim().split(/\s+/).map(BigInt);
+	const counter = (column: number): bigint => counters[column] ?? 0n;
+	return [
+		{
+			name: match[1] ?? '',
+			rxBytes: counter(0),
+			rxErrors: counter(2),
+			txBytes: counter(8),
+			txErrors: counter(10),
+		},
+	];
+}

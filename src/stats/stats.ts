@@ -1,0 +1,165 @@
+import { basename, dirname, join } from 'node:path';
+import type { Log } from '#base/log.ts';
+import type {
+	ContainerStatsInit,
+	FilesystemUsageInit,
+	LinuxPodSandboxStatsInit,
+	PodSandboxStatsInit,
+} from '#cri-api';
+import type { CgroupStats, Cgroups } from '#runtime';
+import type { Container } from '../container/types.ts';
+import { stateOf } from '../container/types.ts';
+import type { Sandbox } from '../sandbox/types.ts';
+import { CpuRates } from './cpu-rates.ts';
+import { LayerUsage, type MeasuredUsage, type TreeUsage } from './layer-usage.ts';
+import { readNetDev } from './net-dev.ts';
+import { sumStats } from './sum.ts';
+import {
+	toCpuUsage,
+	toIoUsage,
+	toMemoryUsage,
+	toNetworkUsage,
+	toSwapUsage,
+	toWritableLayer,
+} from './to-cri.ts';
+
+export interface StatsOptions {
+	readonly cgroups: Pick<Cgroups, 'stats' | 'processes'>;
+	readonly containers: {
+		get(id: string): Container | undefined;
+		ofSandbox(sandboxId: string): readonly Container[];
+		/** ROOT/containers. */
+		readonly layersFolder: string;
+		/** ROOT/containers/ID. */
+		layerFolder(id: string): string;
+	};
+	readonly sandboxes: { get(id: string): Sandbox | undefined };
+	/** OCI cgroup path of a sandbox's own process. */
+	readonly sandboxCgroup: (sandbox: Sandbox) => string;
+	readonly treeUsage: (path: string) => Promise<TreeUsage>;
+	readonly log: Log;
+}
+
+/** What containers and pods use, read from the kernel when asked. What goes away meanwhile gives undefined, never an error. */
+export class Stats {
+	readonly #options: StatsOptions;
+	readonly #rates = new CpuRates();
+	readonly #layers: LayerUsage;
+
+	constructor(options: StatsOptions) {
+		this.#options = options;
+		this.#layers = new LayerUsage({ measure: options.treeUsage, log: options.log });
+	}
+
+	/** One container. The first time, this waits until its writable layer is measured. */
+	async container(container: Container): Promise<ContainerStatsInit | undefined> {
+		return await this.#container(container, await this.#layers.measured(this.#layerPath(container)));
+	}
+
+	/** Many containers, without waiting for any disk: a layer that was never measured is left out. */
+	async containers(containers: readonly Container[]): Promise<readonly ContainerStatsInit[]> {
+		const all = containers.map((container) =>
+			this.#container(container, this.#layers.last(this.#layerPath(container))),
+		);
+		return (await Promise.all(all)).filter((stats) => stats !== undefined);
+	}
+
+	/** A pod: its own cgroup when the caller gave it one, the sum of its processes' cgroups otherwise. */
+	async sandbox(sandbox: Sandbox): Promise<PodSandboxStatsInit | undefined> {
+		const { id, config } = sandbox.metadata;
+		const containers = this.#options.containers.ofSandbox(id);
+		const [linux, parts] = await Promise.all([this.#pod(sandbox, containers), this.containers(containers)]);
+		if (this.#options.sandboxes.get(id) === undefined) return undefined;
+		return {
+			attributes: { id, metadata: config.metadata, labels: config.labels, annotations: config.annotations },
+			linux: { ...linux, containers: parts },
+		};
+	}
+
+	/** All writable layers and volumes together. */
+	async allLayers(): Promise<FilesystemUsageInit> {
+		const { layersFolder } = this.#options.containers;
+		const usage = await this.#layers.measured(layersFolder);
+		return (
+			toWritableLayer(layersFolder, usage) ?? { timestamp: nowNs(), fs_id: { mountpoint: layersFolder } }
+		);
+	}
+
+	/** Forgets what is kept of objects that are gone. */
+	forgetGone(): void {
+		const { containers, sandboxes } = this.#options;
+		const isAlive = (id: string) => containers.get(id) !== undefined || sandboxes.get(id) !== undefined;
+		this.#rates.keepOnly(isAlive);
+		this.#layers.keepOnly((path) => path === containers.layersFolder || isAlive(basename(dirname(path))));
+	}
+
+	async #container(
+		container: Container,
+		layer: MeasuredUsage | undefined,
+	): Promise<ContainerStatsInit | undefined> {
+		const { id, config, createdAtNs, cgroupsPath } = container.metadata;
+		const runs = isAlive(container);
+		const usage = runs ? await this.#options.cgroups.stats(cgroupsPath) : undefined;
+		const now = this.#options.containers.get(id);
+		if (now === undefined) return undefined;
+		return {
+			attributes: { id, metadata: config.metadata, labels: config.labels, annotations: config.annotations },
+			writable_layer: toWritableLayer(this.#layerPath(container), layer),
+			...(usage !== undefined &&
+				isAlive(now) &&
+				this.#processStats(id, usage, container.status.startedAtNs ?? createdAtNs)),
+		};
+	}
+
+	async #pod(sandbox: Sandbox, containers: readonly Container[]): Promise<LinuxPodSandboxStatsInit> {
+		if (sandbox.status.state !== 'ready') return {};
+		const { id, createdAtNs, cgroupParent, config, hostNetwork } = sandbox.metadata;
+		const hasOwnCgroup = (config.linux?.cgroup_parent ?? '') !== '';
+		const parts = [
+			this.#options.sandboxCgroup(sandbox),
+			...containers.filter(isAlive).map(({ metadata }) => metadata.cgroupsPath),
+		];
+		const paths = hasOwnCgroup ? [cgroupParent] : parts;
+		const [usages, processes, interfaces] = await Promise.all([
+			Promise.all(paths.map((path) => this.#options.cgroups.stats(path))),
+			Promise.all(paths.map((path) => this.#options.cgroups.processes(path))),
+			hostNetwork || sandbox.status.pause === undefined ? [] : readNetDev(sandbox.status.pause.pid),
+		]);
+		const atNs = nowNs();
+		const usage = hasOwnCgroup && usages[0] !== undefined ? usages[0] : sumStats(usages);
+		const { cpu, memory, io } = this.#processStats(id, usage, createdAtNs);
+		return {
+			cpu,
+			memory,
+			io,
+			network: toNetworkUsage(interfaces, sandbox.status.network?.interfaceName ?? 'eth0', atNs),
+			process: { timestamp: atNs, process_count: { value: processes.flat().length } },
+		};
+	}
+
+	#processStats(
+		id: string,
+		usage: CgroupStats,
+		beganAtNs: bigint,
+	): Required<Pick<ContainerStatsInit, 'cpu' | 'memory' | 'swap' | 'io'>> {
+		const atNs = nowNs();
+		const nanoCores = this.#rates.rate(id, { atNs, usageNs: usage.cpu.usageNs }, beganAtNs);
+		return {
+			cpu: toCpuUsage(usage.cpu, nanoCores, atNs),
+			memory: toMemoryUsage(usage.memory, atNs),
+			swap: toSwapUsage(usage.memory, atNs),
+			io: toIoUsage(usage.io, atNs),
+		};
+	}
+
+	#layerPath(container: Container): string {
+		return join(this.#options.containers.layerFolder(container.metadata.id), 'upper');
+	}
+}
+
+function isAlive({ status }: Container): boolean {
+	const state = stateOf(status);
+	return state === 'CONTAINER_RUNNING' || state === 'CONTAINER_CREATED';
+}
+
+const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
