@@ -1,0 +1,93 @@
+import { hostname as nodeName } from 'node:os';
+import { isAbsolute } from 'node:path';
+import { invalidArgument } from '#base/errors.ts';
+import type {
+	DNSConfig,
+	LinuxSandboxSecurityContext,
+	PodSandboxConfig,
+	RunPodSandboxRequest,
+} from '#cri-api';
+import type { Config } from '../config/types.ts';
+import type { PortMapping } from '../network/types.ts';
+import type { PodNamespaces } from '../spec/input.ts';
+import { cgroupParent } from './cgroup-parent.ts';
+import { checkSandboxMetadata } from './metadata.ts';
+import { podNamespaces } from './namespaces.ts';
+import { portMappings } from './ports.ts';
+import { podSysctls } from './sysctls.ts';
+
+/** The runtime handlers that a request may name. The empty one is the default. */
+export const RUNTIME_HANDLERS: readonly string[] = ['', 'gantry'];
+
+/** A request that has been checked, with everything decided that does not depend on the sandbox's id. */
+export interface SandboxRequest {
+	readonly config: PodSandboxConfig;
+	readonly metadata: NonNullable<PodSandboxConfig['metadata']>;
+	readonly runtimeHandler: string;
+	readonly security: LinuxSandboxSecurityContext | undefined;
+	readonly namespaces: PodNamespaces;
+	/** '' : the beginning of the id. */
+	readonly hostname: string;
+	readonly cgroupParent: string;
+	readonly sysctls: Readonly<Record<string, string>>;
+	readonly portMappings: readonly PortMapping[];
+	readonly dns: DNSConfig;
+}
+
+/** INVALID_ARGUMENT naming the field for everything that cannot be honoured. */
+export function checkSandboxRequest(request: RunPodSandboxRequest, config: Config): SandboxRequest {
+	const pod = request.config;
+	if (pod === null) throw invalidArgument('config is missing');
+	const metadata = checkSandboxMetadata(pod.metadata);
+	if (pod.windows !== null) throw invalidArgument('config.windows is set, but this node runs Linux');
+	checkRuntimeHandler(request.runtime_handler);
+	const namespaces = podNamespaces(pod.linux?.security_context?.namespace_options);
+	const ports = portMappings(pod.port_mappings);
+	if (pod.log_directory !== '' && !isAbsolute(pod.log_directory)) {
+		throw invalidArgument(`config.log_directory ${JSON.stringify(pod.log_directory)} is not absolute`);
+	}
+	return {
+		config: pod,
+		metadata,
+		runtimeHandler: request.runtime_handler,
+		security: pod.linux?.security_context ?? undefined,
+		namespaces,
+		hostname: checkHostname(pod.hostname) || (namespaces.hostNetwork ? nodeName() : ''),
+		cgroupParent: cgroupParent(pod.linux?.cgroup_parent ?? '', config.instance),
+		sysctls: podSysctls(pod.linux?.sysctls ?? {}, config.runtime.defaultSysctls, namespaces),
+		// With the node's network there is nothing to map: the kubelet lists the ports that the pod will listen on.
+		portMappings: namespaces.hostNetwork ? [] : ports,
+		dns: checkDns(pod.dns_config),
+	};
+}
+
+function checkRuntimeHandler(handler: string): void {
+	if (RUNTIME_HANDLERS.includes(handler)) return;
+	const known = RUNTIME_HANDLERS.filter((name) => name !== '').join(', ');
+	throw invalidArgument(
+		`Unknown runtime_handler ${JSON.stringify(handler)}: this node has ${known} (also the default, when it is empty)`,
+	);
+}
+
+function checkHostname(hostname: string): string {
+	if (Buffer.byteLength(hostname) > 64) {
+		throw invalidArgument(
+			`config.hostname ${JSON.stringify(hostname)} is longer than 64 bytes, the most that Linux takes`,
+		);
+	}
+	if (hostname !== '' && !/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(hostname)) {
+		throw invalidArgument(`config.hostname ${JSON.stringify(hostname)} is no host name`);
+	}
+	return hostname;
+}
+
+/** Each entry becomes a word of resolv.conf. */
+function checkDns(dns: DNSConfig | null): DNSConfig {
+	if (dns === null) return { servers: [], searches: [], options: [] };
+	for (const [field, values] of Object.entries(dns)) {
+		const bad = (values as readonly string[]).find((value) => value === '' || /\s/.test(value));
+		if (bad !== undefined)
+			throw invalidArgument(`config.dns_config.${field} has ${JSON.stringify(bad)} in it, expected one word`);
+	}
+	return dns;
+}

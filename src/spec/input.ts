@@ -1,0 +1,102 @@
+import type { ContainerConfig, LinuxContainerSecurityContext, PodSandboxConfig } from '#cri-api';
+import type { ImageConfig } from '#images';
+import type { OciDevice, OciHooks, OciIdMapping, OciSeccomp } from '#runtime';
+import type { Config } from '../config/types.ts';
+import type { HostFacts } from './host-facts.ts';
+
+/** A user as the process gets it: looked up in the image, nothing left to decide. */
+export interface ResolvedUser {
+	readonly uid: number;
+	readonly gid: number;
+	/** All groups of the process, the primary one first. */
+	readonly groups: readonly number[];
+	/** Home folder by the image's passwd; '/' when it names none. */
+	readonly home: string;
+}
+
+/** A bind mount whose source exists and has no symlinks left. */
+export interface ResolvedMount {
+	readonly destination: string;
+	readonly source: string;
+	readonly options: readonly string[];
+	readonly uidMappings: readonly OciIdMapping[];
+	readonly gidMappings: readonly OciIdMapping[];
+}
+
+/** A device node of the host. */
+export interface ResolvedDevice extends OciDevice {
+	readonly type: 'c' | 'b';
+	readonly major: number;
+	readonly minor: number;
+	/** Where the node is on the host. */
+	readonly hostPath: string;
+	/** Of r, w and m. */
+	readonly access: string;
+}
+
+/** The id maps of a pod with a user namespace of its own. */
+export interface UserNamespaceMaps {
+	readonly uids: readonly OciIdMapping[];
+	readonly gids: readonly OciIdMapping[];
+}
+
+/** The namespaces of a pod that containers take part in. */
+export interface PodNamespaces {
+	readonly hostNetwork: boolean;
+	readonly hostIpc: boolean;
+	readonly hostPid: boolean;
+	readonly user: UserNamespaceMaps | undefined;
+}
+
+/** Where the process ids of a container live: its own, or those of the sandbox, the node, another container. */
+export type PidNamespace = { readonly mode: 'own' | 'node' } | { readonly mode: 'join'; readonly of: string };
+
+/** Everything a container's spec follows from. */
+export interface ContainerSpecInput {
+	readonly id: string;
+	readonly config: ContainerConfig;
+	readonly security: LinuxContainerSecurityContext | undefined;
+	readonly privileged: boolean;
+	readonly image: ImageConfig;
+	readonly user: ResolvedUser;
+	readonly args: readonly string[];
+	readonly mounts: readonly ResolvedMount[];
+	/** Destination and source of the image's anonymous volumes. */
+	readonly volumes: readonly { readonly destination: string; readonly source: string }[];
+	readonly devices: readonly ResolvedDevice[];
+	readonly seccomp: OciSeccomp | undefined;
+	readonly appArmorProfile: string | undefined;
+	readonly seLinuxLabel: string | undefined;
+	readonly pid: PidNamespace;
+	readonly sandbox: {
+		readonly id: string;
+		readonly folder: string;
+		readonly hostname: string;
+		readonly config: PodSandboxConfig;
+		readonly namespaces: PodNamespaces;
+		/** Pid of the sandbox's process, so that the bundle says which namespaces it joins. */
+		readonly pid: number;
+	};
+	readonly cgroupsPath: string;
+	readonly host: HostFacts;
+	readonly defaults: Config['runtime'];
+}
+
+/** Everything a sandbox's spec follows from. */
+export interface SandboxSpecInput {
+	readonly id: string;
+	readonly config: PodSandboxConfig;
+	/** Folder with the `pause` program. */
+	readonly rootPath: string;
+	readonly hostname: string;
+	readonly namespaces: PodNamespaces;
+	readonly user: Pick<ResolvedUser, 'uid' | 'gid' | 'groups'>;
+	readonly privileged: boolean;
+	readonly sysctls: Readonly<Record<string, string>>;
+	readonly seccomp: OciSeccomp | undefined;
+	readonly appArmorProfile: string | undefined;
+	readonly seLinuxLabel: string | undefined;
+	readonly hooks: Pick<OciHooks, 'createRuntime' | 'poststop'>;
+	readonly cgroupsPath: string;
+	readonly host: HostFacts;
+}

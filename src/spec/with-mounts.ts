@@ -1,0 +1,36 @@
+import type { OciMount, OciSpec } from '#runtime';
+import { addMounts, type With, withLinux } from './draft.ts';
+import type { ContainerSpecInput, ResolvedMount } from './input.ts';
+import { isReplaced } from './with-default-mounts.ts';
+
+/** The image's volumes and the request's mounts, all mounts sorted so that none hides one below it. */
+export const withMounts: With<ContainerSpecInput> = (spec, input) => {
+	const volumes = input.volumes
+		.filter(({ destination }) => !isReplaced(destination, input))
+		.map(
+			({ destination, source }): OciMount => ({
+				destination,
+				type: 'bind',
+				source,
+				options: ['rbind', 'rprivate', 'rw'],
+			}),
+		);
+	const all = addMounts(spec, [...volumes, ...input.mounts.map(bindMount)]);
+	const sorted = { ...all, mounts: (all.mounts ?? []).toSorted((one, other) => depth(one) - depth(other)) };
+	return withRootPropagation(sorted, input.mounts);
+};
+
+function bindMount({ destination, source, options, uidMappings, gidMappings }: ResolvedMount): OciMount {
+	const mapped = uidMappings.length > 0 || gidMappings.length > 0;
+	return { destination, type: 'bind', source, options, ...(mapped ? { uidMappings, gidMappings } : {}) };
+}
+
+const depth = ({ destination }: OciMount): number =>
+	destination.split('/').filter((part) => part !== '').length;
+
+/** A mount that takes part in propagation needs a root that lets it through. */
+function withRootPropagation(spec: OciSpec, mounts: readonly ResolvedMount[]): OciSpec {
+	const has = (option: string): boolean => mounts.some(({ options }) => options.includes(option));
+	if (has('rshared')) return withLinux(spec, { rootfsPropagation: 'rshared' });
+	return has('rslave') ? withLinux(spec, { rootfsPropagation: 'rslave' }) : spec;
+}
