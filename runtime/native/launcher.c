@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "job.h"
@@ -252,6 +253,7 @@ static int turn(struct launcher *launcher)
 		result = conn_receive(&launcher->conn, launcher->buffer, handle_request, launcher);
 	free(fds);
 	if (!conn_is_waiting(&launcher->conn)) forget_finished_jobs(launcher);
+	if (result == -EPROTO) fputs("gantry-shim launcher: the daemon sent what is no frame of this protocol\n", stderr);
 	return result < 0 || launcher->conn.broken ? -EPIPE : 0;
 }
 
@@ -284,16 +286,24 @@ static int set_up_signals(void)
 	return signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static bool is_socket(int fd)
+{
+	struct stat status;
+	return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
 int launcher_main(char **argv)
 {
+	if (!is_socket(LAUNCHER_FD)) {
+		fprintf(stderr, "gantry-shim launcher: descriptor %d must be a socket to the daemon\n", LAUNCHER_FD);
+		return 2;
+	}
 	struct launcher launcher = {.executable = self_exec_sealed(argv), .daemon = getppid()};
 	if (launcher.executable < 0) return 1;
 	prctl(PR_SET_NAME, "gantry-launcher");
 	setsid();
-	if (fcntl(LAUNCHER_FD, F_SETFD, FD_CLOEXEC) < 0 || set_nonblocking(LAUNCHER_FD) < 0) {
-		fprintf(stderr, "gantry-shim launcher: descriptor %d must be a socket to the daemon\n", LAUNCHER_FD);
-		return 2;
-	}
+	fcntl(LAUNCHER_FD, F_SETFD, FD_CLOEXEC);
+	set_nonblocking(LAUNCHER_FD);
 	conn_init(&launcher.conn, LAUNCHER_FD);
 	launcher.children = set_up_signals();
 	launcher.buffer = malloc(CONN_READ_BYTES);

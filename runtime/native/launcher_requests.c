@@ -1,8 +1,8 @@
 /* Requests that the launcher answers itself, because what they change is the launcher. */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/file.h>
+#include "cgroup.h"
 #include "launcher.h"
 
 /* The file says who holds the lock, for the message of the next one: "PID of the launcher, PID of its daemon". */
@@ -35,42 +35,6 @@ int launcher_lock(struct launcher *launcher, const char *path, struct failure *f
 	return 0;
 }
 
-/* A new v1 cpuset takes no process before it has processors and memory nodes: the parent's are its own at first. */
-static void inherit_cpuset(const char *path)
-{
-	static const char *const FILES[] = {"cpuset.cpus", "cpuset.mems"};
-	char from[4096], to[4096], value[4096];
-	const char *slash = strrchr(path, '/');
-
-	for (size_t i = 0; i < LENGTH(FILES) && slash; i++) {
-		snprintf(to, sizeof(to), "%s/%s", path, FILES[i]);
-		snprintf(from, sizeof(from), "%.*s/%s", (int)(slash - path), path, FILES[i]);
-		ssize_t size = read_file_at(AT_FDCWD, to, value, sizeof(value));
-		if (size < 0 || (size > 0 && value[0] != '\n')) continue;
-		size = read_file_at(AT_FDCWD, from, value, sizeof(value));
-		if (size > 0) write_file_at(AT_FDCWD, to, value, (size_t)size);
-	}
-}
-
-static int make_cgroup(const char *path, bool v2, struct failure *failure)
-{
-	char parent[4096];
-	const char *slash = strrchr(path, '/');
-
-	if (path[0] != '/' || strlen(path) >= sizeof(parent) - 64)
-		return fail(failure, EINVAL, "the cgroup folder %s is not an absolute path of sensible length", path);
-	if (access(path, F_OK) == 0) return 0;
-	if (slash != path) {
-		snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
-		int result = make_cgroup(parent, v2, failure);
-		if (result < 0) return result;
-	}
-	int result = make_folders(path, 0755);
-	if (result < 0) return fail(failure, -result, "cannot make the cgroup %s", path);
-	if (!v2) inherit_cpuset(path);
-	return 0;
-}
-
 int launcher_enter_cgroups(const struct list *cgroups, struct failure *failure)
 {
 	struct reader items = cgroups->items;
@@ -78,7 +42,7 @@ int launcher_enter_cgroups(const struct list *cgroups, struct failure *failure)
 		struct cgroup cgroup;
 		char procs[4096];
 		if (!cgroup_decode(&items, &cgroup)) return fail(failure, EBADMSG, "the request's fields cannot be read");
-		int result = make_cgroup(cgroup.path, cgroup.v2, failure);
+		int result = cgroup_make(cgroup.path, failure);
 		if (result < 0) return result;
 		snprintf(procs, sizeof(procs), "%s/cgroup.procs", cgroup.path);
 		result = write_file_at(AT_FDCWD, procs, "0", 1);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/magic.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include "netlink.h"
@@ -74,6 +75,16 @@ static int patch_namespace(const struct net *net, const struct net_step *step, u
 	return 0;
 }
 
+/* The kernel's own sentence, and where in the messages it points. */
+static int kernel_failure(const struct net_step *step, const struct netlink_exchange *exchange, struct failure *failure)
+{
+	char which[48] = "", where[32] = "";
+	if (exchange->count > 1) snprintf(which, sizeof(which), ", message %u of %u", exchange->err_index + 1, exchange->count);
+	if (exchange->err_offset > 0) snprintf(where, sizeof(where), ", at byte %u", exchange->err_offset);
+	const char *text = *exchange->err_text ? exchange->err_text : "the kernel refused it";
+	return fail(failure, exchange->err, "%s: %s%s%s", step->label, text, which, where);
+}
+
 static int exchange_failure(const struct net_step *step, const struct netlink_exchange *exchange, int result, struct failure *failure)
 {
 	switch (-result) {
@@ -88,10 +99,7 @@ static int exchange_failure(const struct net_step *step, const struct netlink_ex
 	default:
 		return fail(failure, -result, "%s: the exchange with the kernel failed", step->label);
 	}
-	if (exchange->err == 0) return 0;
-	if (!*exchange->err_text) return fail(failure, exchange->err, "%s: the kernel refused message %u of %u", step->label, exchange->err_index + 1, exchange->count);
-	return fail(failure, exchange->err, "%s: %s (message %u of %u, byte %u)", step->label, exchange->err_text, exchange->err_index + 1,
-		    exchange->count, exchange->err_offset);
+	return exchange->err == 0 ? 0 : kernel_failure(step, exchange, failure);
 }
 
 static int append_result(struct net_outcome *outcome, uint32_t step, uint64_t elapsed_ns, struct bytes reply)

@@ -113,7 +113,7 @@ int enosys_prepend(const struct msg_seccomp *profile, struct filter *filter, str
 	for (size_t i = 0; i < arches; i++)
 		write_block(joined + 1 + i * BLOCK, &found[i], (arches - 1 - i) * BLOCK);
 	memcpy(joined + head, filter->instructions, filter->count * sizeof(*joined));
-	filter_free(filter);
+	free(filter->instructions);
 	*filter = (struct filter){joined, filter->count + head};
 	return 0;
 }
