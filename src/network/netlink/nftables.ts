@@ -1,6 +1,7 @@
 /** nfnetlink messages for nf_tables (linux/netfilter/nf_tables.h). Numbers in attributes are in network order. */
+import { type Attributes, listAttributes, readAttributes, readMessages, readString } from './reader.ts';
 import { netfilterStep } from './step.ts';
-import { type NetlinkWriter, NLM_F_ACK, NLM_F_CREATE } from './writer.ts';
+import { type NetlinkWriter, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP } from './writer.ts';
 
 const SUBSYSTEM = 10;
 const NFNL_MSG_BATCH_BEGIN = 0x10;
