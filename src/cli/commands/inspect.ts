@@ -100,7 +100,7 @@ function networkPlan(info: Readonly<Record<string, unknown>>): readonly string[]
 
 function showTimeline(cli: Cli, { kind, id, info }: Inspected): void {
 	const stages = (info.timeline ?? []) as readonly Stage[];
-	if (cli.options.json) return cli.io.out(json({ id, stages }));
+	if (cli.options.json) return void cli.io.out(json({ id, stages }));
 	const title = `${kind} ${id}`;
 	const rows: TimelineStage[] = stages.map((stage) => ({ ...stage, of: '' }));
 	cli.io.out(`# start of ${title}\n${timelineTable(rows)}`);

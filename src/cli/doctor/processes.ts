@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import { identify } from '#runtime';
+import type { Finding } from './finding.ts';
+import { namesIn, type Scene } from './scene.ts';
+
+interface NativeProcess {
+	readonly pid: number;
+	readonly command: 'shim' | 'launcher';
+	readonly instance: string;
+	/** Of a shim. */
+	readonly sandboxId: string;
+}
+
+/** Shims without a record, and launchers that outlived their daemon. `ownLauncher`: that of this very command. */
+export async function findProcesses(scene: Scene, ownLauncher: number): Promise<readonly Finding[]> {
+	const findings: Finding[] = [];
+	for (const process of await nativeProcesses()) {
+		if (process.instance !== scene.config.instance || process.pid === ownLauncher) continue;
+		const why = whyLost(scene, process);
+		const identity = await identify(process.pid);
+		if (why === undefined || identity === undefined) continue;
+		findings.push({
+			kind: process.command,
+			name: `process ${process.pid}`,
+			why,
+			owner: process.sandboxId,
+			sinceMs: await startedAt(identity.startTime),
+			remedy: `kill -9 ${process.pid}`,
+			removal: { how: 'kill', process: identity },
+		});
+	}
+	return findings;
+}
+
+function whyLost({ owned, daemonRuns }: Scene, process: NativeProcess): string | undefined {
+	if (process.command === 'launcher') return daemonRuns ? undefined : 'its daemon does not run any more';
+	return owned.sandboxes.has(process.sandboxId) ? undefined : 'no record knows its sandbox';
+}
+
+async function nativeProcesses(): Promise<readonly NativeProcess[]> {
+	const pids = (await namesIn('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+	const found = await Promise.all(pids.map(readProcess));
+	return found.filter((process) => process !== undefined);
+}
+
+/** What the C program's command line says (runtime/native/main.c). */
+async function readProcess(pid: number): Promise<NativeProcess | undefined> {
+	const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+	return parseCommandLine(pid, argv);
+}
+
+export function parseCommandLine(pid: number, argv: readonly string[]): NativeProcess | undefined {
+	const [program = '', command] = argv;
+	if (!/(^|\/)gantry-shim$/.test(program) || (command !== 'shim' && command !== 'launcher')) return undefined;
+	const after = (flag: string) => (argv.includes(flag) ? (argv[argv.indexOf(flag) + 1] ?? '') : '');
+	return { pid, command, instance: after('--instance'), sandboxId: after('--sandbox') };
+}
+
+const TICKS_PER_SECOND = 100n;
+
+/** Clock ticks after boot as milliseconds since 1970. */
+async function startedAt(startTime: bigint): Promise<number | undefined> {
+	const boot = /^btime (\d+)$/m.exec(await readFile('/proc/stat', 'utf8'))?.[1];
+	return boot === undefined
+		? undefined
+		: Number(boot) * 1000 + Number((startTime * 1000n) / TICKS_PER_SECOND);
+}
