@@ -40,4 +40,4 @@ export interface Cli {
 }
 
 /** What a command returns: an exit code, or nothing for 0. */
-export type CommandResult = Promise<number | undefined | undefined>;
+export type CommandResult = Promise<number | undefined> | Promise<void>;

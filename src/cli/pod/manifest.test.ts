@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseManifest } from './manifest.ts';
+import { unsupportedFields } from './shape.ts';
+
+const pod = (spec: string) =>
+	`apiVersion: v1\nkind: Pod\nmetadata: { name: demo }\nspec:\n${spec.replace(/^/gm, '  ')}\n`;
+const refused = async (source: string, ...expected: RegExp[]) => {
+	const error = await parseManifest(source, 'pod.yaml').then(
+		() => assert.fail('the manifest was taken'),
+		(thrown: Error) => thrown,
+	);
+	for (const pattern of expected) assert.match(error.message, pattern);
+};
+
+test('a pod of honoured fields is taken as it is', async () => {
+	const { spec } = await parseManifest(
+		pod('containers: [{ name: a, image: busybox, command: [sleep, "1"] }]'),
+		'pod.yaml',
+	);
+	assert.deepEqual(spec?.containers[0]?.command, ['sleep', '1']);
+});
+
+test('fields that are not honoured are refused with their paths, all at once', async () => {
+	const spec =
+		'nodeSelector: { disk: ssd }\ncontainers:\n- name: a\n  image: i\n  envFrom: [{ secretRef: { name: s } }]\n  livenessProbe: { httpGet: { port: 80 } }';
+	await refused(
+		pod(spec),
+		/spec\.nodeSelector/,
+		/spec\.containers\[0\]\.envFrom/,
+		/spec\.containers\[0\]\.livenessProbe\.httpGet/,
+	);
+});
+
+test('a misspelt field is refused too', () => {
+	assert.deepEqual(unsupportedFields({ spec: { containers: [{ imgae: 'x' }] } }), [
+		'spec.containers[0].imgae',
+	]);
+});
+
+test('what kubectl writes for nothing is nothing', () => {
+	assert.deepEqual(
+		unsupportedFields({
+			metadata: { name: 'a', creationTimestamp: null },
+			status: {},
+			spec: { tolerations: [] },
+		}),
+		[],
+	);
+});
+
+test('a list where a mapping belongs, and the other way round, is said', () => {
+	assert.deepEqual(unsupportedFields({ spec: { containers: { name: 'a' } } }), [
+		'spec.containers (must be a list)',
+	]);
+	assert.deepEqual(unsupportedFields({ metadata: ['a'] }), ['metadata (must be a mapping)']);
+});
+
+test('broken references inside the pod are found', async () => {
+	const spec =
+		'containers:\n- name: a\n  image: i\n  volumeMounts: [{ name: missing, mountPath: data }]\n- name: a\n  image: i';
+	await refused(pod(spec), /there is no volume missing/, /mountPath: must be absolute/, /a is used twice/);
+});
+
+test('other documents, several documents and no YAML are refused', async () => {
+	await refused('apiVersion: v1\nkind: Service', /is a Service of v1/);
+	await refused(`${pod('containers: []')}---\n${pod('containers: []')}`, /2 documents/);
+	await refused('{ not yaml', /is not YAML/);
+	await refused('', /0 documents/);
+});

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { removePodFolders } from './folders.ts';
+import { checkHostPath, mountsOf } from './volumes.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'gantry-volumes-'));
+after(() => rm(folder, { recursive: true }));
+const mount = (subPath: string) =>
+	mountsOf(
+		{ name: 'a', volumeMounts: [{ name: 'v', mountPath: '/data', subPath }] },
+		new Map([['v', folder]]),
+		'c',
+	);
+
+test('hostPath types are made or checked', async () => {
+	assert.equal(
+		await checkHostPath({ path: join(folder, 'new/dir'), type: 'DirectoryOrCreate' }, 'v'),
+		join(folder, 'new/dir'),
+	);
+	await checkHostPath({ path: join(folder, 'new/file'), type: 'FileOrCreate' }, 'v');
+	assert.ok((await stat(join(folder, 'new/file'))).isFile());
+	await checkHostPath({ path: '/dev/null', type: 'CharDevice' }, 'v');
+	await assert.rejects(
+		checkHostPath({ path: join(folder, 'none'), type: 'Directory' }, 'v'),
+		/must be a Directory, but does not exist/,
+	);
+	await assert.rejects(
+		checkHostPath({ path: folder, type: 'Socket' }, 'v'),
+		/must be a Socket, but is a Directory/,
+	);
+	await assert.rejects(checkHostPath({ path: 'relative' }, 'v'), /must be absolute/);
+	await assert.rejects(checkHostPath({ path: folder, type: 'Elephant' }, 'v'), /no type of a hostPath/);
+});
+
+test('a subPath is made inside its volume', async () => {
+	const [made] = await mount('a/b');
+	assert.equal(made?.host_path, join(folder, 'a/b'));
+	assert.ok((await stat(join(folder, 'a/b'))).isDirectory());
+});
+
+test('a subPath cannot lead out of its volume', async () => {
+	await symlink('/etc', join(folder, 'link'));
+	await assert.rejects(mount('link'), /leads out of its volume, to \/etc/);
+	await assert.rejects(mount('link/gantry-must-not-be-made'), /leads out of its volume/);
+	await assert.rejects(mount('../x'), /without "\.\."/);
+	await assert.rejects(mount('/x'), /must be relative/);
+});
+
+test('a uid that is no name of a folder removes nothing', async () => {
+	await writeFile(join(folder, 'kept'), '');
+	for (const uid of ['..', '', '../..', 'a/../..'])
+		await removePodFolders({ root: join(folder, 'x'), state: join(folder, 'y') }, uid);
+	assert.ok((await stat(join(folder, 'kept'))).isFile());
+});
