@@ -7,7 +7,7 @@ export const RUNTIME_HANDLERS: readonly string[] = ['', 'gantry'];
 /** Status: conditions, what the handlers can do, and with `verbose` the configuration and the last errors. */
 export const status: UnaryHandler<'Status'> = (daemon, request) => ({
 	status: { conditions: [runtimeReady(daemon), networkReady(daemon)] },
-	runtime_handlers: RUNTIME_HANDLERS.map(handler),
+	runtime_handlers: RUNTIME_HANDLERS.map((name) => handler(name, daemon)),
 	features: { supplemental_groups_policy: true, user_namespaces_host_network: false, mount_options: false },
 	info: request.verbose ? verboseInfo(daemon) : {},
 });
@@ -23,8 +23,12 @@ function networkReady(daemon: Daemon): RuntimeConditionInit {
 	return { type: 'NetworkReady', status: ready, reason: ready ? '' : reason, message: ready ? '' : message };
 }
 
-function handler(name: string): RuntimeHandlerInit {
-	return { name, features: { recursive_read_only_mounts: true, user_namespaces: false } };
+function handler(name: string, { features }: Daemon): RuntimeHandlerInit {
+	const { recursiveReadOnlyMounts, userNamespaces } = features;
+	return {
+		name,
+		features: { recursive_read_only_mounts: recursiveReadOnlyMounts, user_namespaces: userNamespaces },
+	};
 }
 
 function verboseInfo(daemon: Daemon): Record<string, string> {

@@ -2,7 +2,7 @@
 import type { Log } from '#base/log.ts';
 import type { RpcShapes, StreamRpcName, UnaryRpcName } from '#cri-api';
 import type { ImageStore } from '#images';
-import type { Cgroups, Launcher } from '#runtime';
+import type { Cgroups, Launcher, RuntimeFeatures } from '#runtime';
 import type { Config } from '../config/types.ts';
 import type { Containers } from '../container/containers.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -27,6 +27,8 @@ export interface Daemon {
 	readonly events: EventBus;
 	readonly stats: Stats;
 	readonly metrics: Metrics;
+	/** What the kernel offers to containers. */
+	readonly features: RuntimeFeatures;
 	readonly recentErrors: RecentErrors;
 	readonly startedAt: Date;
 	/** Why no pod can be run at the moment, as sentences; empty when all is well. */

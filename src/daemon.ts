@@ -1,0 +1,88 @@
+import type { Log } from '#base/log.ts';
+import { Rollback } from '#base/rollback.ts';
+import { openCgroups } from '#runtime';
+import type { Config } from './config/types.ts';
+import { type MetricsServer, startMetricsServer } from './metrics/http-server.ts';
+import { createDispatcher } from './server/dispatch.ts';
+import { startGrpcServer } from './server/grpc-server.ts';
+import { handlers } from './server/handlers.ts';
+import type { Daemon } from './server/types.ts';
+import { makeFolders } from './startup/folders.ts';
+import { endOwnLauncher, startOwnLauncher } from './startup/own-launcher.ts';
+import { checkRequirements } from './startup/requirements.ts';
+import { closeStores, openStores } from './startup/stores.ts';
+import { recover } from './store/recover.ts';
+
+/** How long calls that are under way may still take when the daemon stops. */
+const STOP_GRACE_MS = 5000;
+
+export interface RunningDaemon {
+	readonly daemon: Daemon;
+	/**
+	 * Stops serving, then takes back everything in the reverse order of the start. Sandboxes and their shims live
+	 * on; when there are none, what the daemon made for itself on the machine (network, cgroups) goes too.
+	 */
+	stop(): Promise<void>;
+}
+
+/** Starts everything in order: checks, folders and locks, launcher, stores, recovery, and at last the socket. A failure leaves nothing behind. */
+export async function startDaemon(config: Config, log: Log): Promise<RunningDaemon> {
+	const startedMs = performance.now();
+	const started = new Rollback();
+	try {
+		const daemon = await startParts(config, log, started);
+		sayReady(daemon, performance.now() - startedMs);
+		return { daemon, stop: () => takeBack(started, log) };
+	} catch (error) {
+		await takeBack(started, log);
+		throw error;
+	}
+}
+
+async function startParts(config: Config, log: Log, started: Rollback): Promise<Daemon> {
+	checkRequirements(config);
+	await makeFolders(config);
+	const cgroups = await openCgroups();
+	const launcher = await startOwnLauncher(config, log, cgroups);
+	started.push('the launcher', () => endOwnLauncher(launcher, config, cgroups));
+	const daemon = await openStores(config, log, cgroups, launcher);
+	started.push('the stores', () => closeStores(daemon));
+	await recover(daemon);
+	const metrics = await startMetrics(daemon);
+	started.push('the metrics server', async () => await metrics?.[Symbol.asyncDispose]());
+	const server = await startGrpcServer({
+		address: config.listen,
+		socket: config.socket,
+		maxMessageBytes: config.grpc.maxMessageBytes,
+		dispatcher: createDispatcher(daemon, handlers),
+	});
+	started.push('the gRPC server', () => server.stop(STOP_GRACE_MS));
+	return daemon;
+}
+
+async function takeBack(started: Rollback, log: Log): Promise<void> {
+	for (const failure of await started.run()) log.error('The stop is not complete', { error: failure });
+}
+
+async function startMetrics(daemon: Daemon): Promise<MetricsServer | undefined> {
+	if (daemon.config.metrics.address === '') return undefined;
+	const server = await startMetricsServer(daemon.config.metrics.address, daemon.metrics, () =>
+		daemon.problems(),
+	);
+	daemon.log.info('Serving /metrics and /healthz', { address: server.address });
+	return server;
+}
+
+function sayReady(daemon: Daemon, tookMs: number): void {
+	daemon.log.info('Ready', {
+		version: daemon.version,
+		instance: daemon.config.instance,
+		listen: daemon.config.listen,
+		tookMs: Math.round(tookMs),
+		sandboxes: daemon.sandboxes.list().length,
+		containers: daemon.containers.list().length,
+		images: daemon.images.list().length,
+	});
+	const { ready, message } = daemon.network.status();
+	if (!ready) daemon.log.warn(`The network is not ready: ${message}`);
+}
