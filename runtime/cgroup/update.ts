@@ -1,6 +1,10 @@
+import { constants } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { errnoOf, failedPrecondition, fromSystemError, internal, messageOf, notFound } from '#base/errors.ts';
 import type { LimitWrite } from './limits.ts';
+
+/** Never makes a file: a limit that is not there must not look written. */
+const EXISTING = constants.O_WRONLY | constants.O_TRUNC;
 
 interface Done {
 	readonly path: string;
@@ -44,7 +48,7 @@ async function writeOne({ path, value, optional }: LimitWrite, done: Done[]): Pr
 	let before: string;
 	try {
 		before = (await readFile(path, 'utf8')).trim();
-		await writeFile(path, value, { flag: 'r+' });
+		await writeFile(path, value, { flag: EXISTING });
 	} catch (error) {
 		if (optional && errnoOf(error) === 'ENOENT') return;
 		throw error;
