@@ -1,6 +1,6 @@
 import type { OciDevice, OciSpec } from '../oci/spec.ts';
 import type { Op } from '../shim/codec.ts';
-import { hasNamespace, refuse } from './context.ts';
+import { refuse } from './context.ts';
 import { makeDevice, S_IF } from './flags.ts';
 import { bindsAt } from './mounts.ts';
 
@@ -31,22 +31,20 @@ export function deviceOps(spec: OciSpec): Op[] {
 	const defaults = bound
 		? []
 		: DEFAULT_DEVICES.filter(({ path }) => !own.some((device) => device.path === path));
-	const userNamespace = hasNamespace(spec, 'user');
 	return [
-		...defaults.map((device) => deviceOp(device, userNamespace, '')),
-		...own.map((device, index) => deviceOp(device, userNamespace, `linux.devices[${index}]`)),
+		...defaults.map((device) => deviceOp(device, '')),
+		...own.map((device, index) => deviceOp(device, `linux.devices[${index}]`)),
 		...(bound ? [] : LINKS.map(([path, content]): Op => ({ op: 'make_symlink', path, content }))),
 	];
 }
 
-/** mknod of a device is refused in a user namespace whoever asks: there the host's node is bound. */
-function deviceOp(device: OciDevice, userNamespace: boolean, where: string): Op {
+/** In a user namespace mknod is refused; the operation then binds the host's node of this path, if it is this device. */
+function deviceOp(device: OciDevice, where: string): Op {
 	const { type, path, major, minor } = device;
 	if (!path.startsWith('/')) throw refuse(`${where}.path`, `${path} is not absolute`);
 	if (type !== 'p' && (major === undefined || minor === undefined)) {
 		throw refuse(where, `${path}: a device of type ${type} needs major and minor`);
 	}
-	if (userNamespace && type !== 'p') return bindDevice(path);
 	return {
 		op: 'make_device',
 		path,
@@ -54,21 +52,5 @@ function deviceOp(device: OciDevice, userNamespace: boolean, where: string): Op 
 		device: type === 'p' ? 0n : makeDevice(major ?? 0, minor ?? 0),
 		uid: device.uid ?? 0,
 		gid: device.gid ?? 0,
-	};
-}
-
-function bindDevice(path: string): Op {
-	return {
-		op: 'mount_bind',
-		source: path,
-		target: path,
-		of: '',
-		recursive: 0,
-		set: 0n,
-		clear: 0n,
-		recursive_readonly: 0,
-		propagation: 0n,
-		uid_map: [],
-		gid_map: [],
 	};
 }
