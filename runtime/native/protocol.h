@@ -1408,7 +1408,7 @@ static inline void op_root_bind_encode(struct writer *w, const struct op_root_bi
 	put_u32(w, in->readonly);
 }
 
-/* Comes before root_overlay or root_bind: idmap with these maps (mount_setattr MOUNT_ATTR_IDMAP) every lower of the overlay (an overlay mount itself cannot be; upper and work stay as they are), or the bind. */
+/* Comes before root_overlay or root_bind: idmap with these maps (mount_setattr MOUNT_ATTR_IDMAP) every lower of the overlay (an overlay mount itself cannot be) and its upper and work, which must lie in one folder; or the bind. On disk all of them have the ids of the container. */
 #define OP_ROOT_IDMAP 33u
 struct op_root_idmap {
 	struct list uid_map; /* of id_map */

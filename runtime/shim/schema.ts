@@ -377,7 +377,7 @@ export const OPS = {
 	},
 	root_idmap: {
 		code: 33,
-		doc: 'Comes before root_overlay or root_bind: idmap with these maps (mount_setattr MOUNT_ATTR_IDMAP) every lower of the overlay (an overlay mount itself cannot be) and its upper and work, which must lie in one folder; or the bind. Layers on disk keep the container's ids.',
+		doc: 'Comes before root_overlay or root_bind: idmap with these maps (mount_setattr MOUNT_ATTR_IDMAP) every lower of the overlay (an overlay mount itself cannot be) and its upper and work, which must lie in one folder; or the bind. On disk all of them have the ids of the container.',
 		fields: { uid_map: ['id_map'], gid_map: ['id_map'] },
 	},
 	mount_fs: {
