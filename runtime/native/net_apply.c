@@ -61,20 +61,6 @@ static int socket_for(struct net *net, uint32_t ns, uint32_t protocol, struct fa
 
 /* ---- steps */
 
-/* An offset is where a message wants the number of a descriptor of the pod's namespace (IFLA_NET_NS_FD and the like). */
-static int patch_namespace(const struct net *net, const struct net_step *step, uint8_t *messages, struct failure *failure)
-{
-	struct reader offsets = step->netns_fd_offsets.items;
-	for (uint32_t i = 0; i < step->netns_fd_offsets.count; i++) {
-		uint32_t offset, fd = (uint32_t)net->pod;
-		if (!get_u32(&offsets, &offset) || offset > step->messages.size || step->messages.size - offset < 4)
-			return fail(failure, EINVAL, "%s: an offset lies beyond the messages", step->label);
-		if (net->pod < 0) return fail(failure, EINVAL, "%s: no pod namespace was given", step->label);
-		memcpy(messages + offset, &fd, 4);
-	}
-	return 0;
-}
-
 /* The kernel's own sentence, and where in the messages it points. */
 static int kernel_failure(const struct net_step *step, const struct netlink_exchange *exchange, struct failure *failure)
 {
@@ -142,7 +128,9 @@ static int apply_netlink(struct net *net, const struct net_step *step, struct ne
 	AUTO_FREE uint8_t *messages = malloc(step->messages.size + 1u);
 	if (!messages) return fail(failure, ENOMEM, "%s: no memory", step->label);
 	memcpy(messages, step->messages.data, step->messages.size);
-	if (patch_namespace(net, step, messages, failure) < 0) return -1;
+	if (step->netns_fd_offsets.count > 0 && net->pod < 0) return fail(failure, EINVAL, "%s: no pod namespace was given", step->label);
+	if (netlink_patch(messages, step->messages.size, &step->netns_fd_offsets, (uint32_t)net->pod) < 0)
+		return fail(failure, EINVAL, "%s: an offset lies beyond the messages", step->label);
 	int result = run_exchange(net, socket, step, messages, exchange);
 	return exchange_failure(step, exchange, result, failure);
 }

@@ -69,6 +69,16 @@ int netlink_prepare(struct netlink_exchange *exchange, uint8_t *messages, size_t
 	return exchange->dump && exchange->count > 1 ? -EINVAL : 0;
 }
 
+int netlink_patch(uint8_t *messages, size_t size, const struct list *offsets, uint32_t fd)
+{
+	struct reader items = offsets->items;
+	for (uint32_t i = 0, offset; i < offsets->count; i++) {
+		if (!get_u32(&items, &offset) || offset > size || size - offset < sizeof(fd)) return -EINVAL;
+		memcpy(messages + offset, &fd, sizeof(fd));
+	}
+	return 0;
+}
+
 void netlink_release(struct netlink_exchange *exchange)
 {
 	free(exchange->awaited);
@@ -87,9 +97,9 @@ static bool is_tolerated(const struct list *tolerate, uint32_t err)
 	return false;
 }
 
-static void settle(struct netlink_exchange *exchange, uint32_t index, uint8_t how)
+static void settle(struct netlink_exchange *exchange, uint32_t index)
 {
-	if (exchange->awaited[index] != how) return;
+	if (exchange->awaited[index] == 0) return;
 	exchange->awaited[index] = 0;
 	exchange->awaited_count--;
 }
@@ -140,7 +150,7 @@ static void take_error(struct netlink_exchange *exchange, uint32_t index, const 
 		bool extended = (header->nlmsg_flags & NLM_F_ACK_TLVS) && at < size;
 		take_failure(exchange, index, err, extended ? payload + at : NULL, extended ? size - at : 0);
 	}
-	settle(exchange, index, exchange->awaited[index]);
+	settle(exchange, index);
 }
 
 /* The end of a dump carries its result. */
@@ -153,7 +163,7 @@ static void take_done(struct netlink_exchange *exchange, uint32_t index, const s
 		bool extended = (header->nlmsg_flags & NLM_F_ACK_TLVS) != 0;
 		take_failure(exchange, index, -error, extended ? payload + sizeof(error) : NULL, extended ? size - sizeof(error) : 0);
 	}
-	settle(exchange, index, AWAIT_DONE);
+	if (exchange->awaited[index] == AWAIT_DONE) settle(exchange, index);
 }
 
 static int take_reply(struct netlink_exchange *exchange, const uint8_t *message, size_t size)

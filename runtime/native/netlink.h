@@ -25,6 +25,9 @@ struct netlink_exchange {
 
 /* Numbers the messages in place and notes what to wait for. -EINVAL when they are no well-formed nlmsghdrs. */
 int netlink_prepare(struct netlink_exchange *exchange, uint8_t *messages, size_t size, uint32_t first_sequence);
+/* Writes a descriptor's number where the messages want it (IFLA_NET_NS_FD and the like): offsets is a list of u32.
+ * -EINVAL when one lies beyond the messages. */
+int netlink_patch(uint8_t *messages, size_t size, const struct list *offsets, uint32_t fd);
 /* Takes what one recvmsg brought. 0 or -errno (the exchange's own failure is in exchange->err). */
 int netlink_take(struct netlink_exchange *exchange, const uint8_t *data, size_t size);
 void netlink_release(struct netlink_exchange *exchange);
