@@ -1,5 +1,5 @@
 /** The gRPC side of the daemon: both CRI services on one Unix socket. What a call means is the dispatcher's matter. */
-import type { EventEmitter } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import {
 	loadPackageDefinition,
 	Metadata,
@@ -110,7 +110,8 @@ function streamHandler(name: RpcName, dispatcher: Dispatcher, stopping: AbortSig
 		const signal = AbortSignal.any([signalOf(call), stopping]);
 		writeAll(call, dispatcher.stream(name, call.request, signal), signal).then(
 			() => call.end(),
-			(error: unknown) => call.destroy(Object.assign(new Error(), grpcError(error))),
+			// The library sends the status of an error that is emitted; destroy would send none.
+			(error: unknown) => call.emit('error', grpcError(error)),
 		);
 	};
 }
@@ -126,12 +127,9 @@ async function writeAll(
 	}
 }
 
-function drained(call: ServerWritableStream<object, object>, signal: AbortSignal): Promise<void> {
-	return new Promise((resolve) => {
-		call.once('drain', resolve);
-		call.once('close', resolve);
-		signal.addEventListener('abort', () => resolve(), { once: true });
-	});
+async function drained(call: ServerWritableStream<object, object>, signal: AbortSignal): Promise<void> {
+	// An abort or the end of the call ends the wait just as well: the caller looks at the signal.
+	await once(call, 'drain', { signal }).catch(() => {});
 }
 
 type ServerSurfaceCall = Pick<ServerUnaryCall<object, object>, 'getDeadline'> & Pick<EventEmitter, 'on'>;
