@@ -1,0 +1,205 @@
+import { chmod, mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '#base/atomic-file.ts';
+import { aborted, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
+import type { Log } from '#base/log.ts';
+import type { SetAside } from '../store/set-aside.ts';
+import { SharedWork } from '../store/shared-work.ts';
+import type { FileOp, NativeFiles } from '../types.ts';
+import { impliedFolderOps } from './implied-folders.ts';
+import { decodeSnapshotRecord, encodeSnapshotRecord, type SnapshotRecord } from './snapshot-record.ts';
+import { SyncGate } from './sync-gate.ts';
+
+/** One unpacked layer on top of a chain, ready to be an overlay's lower. */
+export interface Snapshot extends SnapshotRecord {
+	/** The snapshot's own folder; the files of the layer lie in `fs` of it. */
+	readonly folder: string;
+	readonly files: string;
+}
+
+export interface SnapshotRequest {
+	readonly chainId: string;
+	/** Chain ids of the layers below, lowest first. */
+	readonly parents: readonly string[];
+	readonly diffId: string;
+	readonly digest: string;
+	/** Unpacks the layer into an empty folder; answers the folders that it implied. */
+	readonly unpack: (
+		root: string,
+		signal: AbortSignal,
+	) => Promise<{ readonly impliedFolders: readonly string[] }>;
+}
+
+export interface SnapshotsOptions {
+	readonly root: string;
+	readonly files: NativeFiles;
+	readonly setAside: SetAside;
+	readonly log: Log;
+}
+
+const RECORD = 'layer.json';
+
+/**
+ * Layers on disk, by chain id: `<number>/fs` with the files and `<number>/layer.json`, which is written last, so a
+ * folder without it is interrupted work and nothing else.
+ */
+export class Snapshots {
+	readonly #options: SnapshotsOptions;
+	readonly #known = new Map<string, Snapshot>();
+	readonly #work = new SharedWork<Snapshot>();
+	/** Folders that are being filled or removed. */
+	readonly #busy = new Set<string>();
+	readonly #sync: SyncGate;
+	#lastNumber = 0;
+
+	private constructor(options: SnapshotsOptions) {
+		this.#options = options;
+		this.#sync = new SyncGate(() => options.files.syncFileSystem(options.root));
+	}
+
+	/** Reads the records and removes what a crash interrupted. */
+	static async open(options: SnapshotsOptions): Promise<Snapshots> {
+		const snapshots = new Snapshots(options);
+		await mkdir(options.root, { recursive: true, mode: 0o700 });
+		for (const name of await readdir(options.root)) await snapshots.#load(name);
+		for (const folder of await snapshots.interrupted()) {
+			options.log.info('An interrupted layer is removed', { folder });
+			await options.files.removeTree(folder);
+		}
+		return snapshots;
+	}
+
+	get(chainId: string): Snapshot | undefined {
+		return this.#known.get(chainId);
+	}
+
+	all(): Iterable<Snapshot> {
+		return this.#known.values();
+	}
+
+	/**
+	 * The snapshot, unpacked if it is not here. Equal requests share one unpacking, whichever image they are for. If
+	 * one that another started fails, this one tries by itself: its credentials or mirrors may be better.
+	 */
+	async ensure(request: SnapshotRequest, signal: AbortSignal): Promise<Snapshot> {
+		for (;;) {
+			const known = this.#known.get(request.chainId);
+			if (known !== undefined) return known;
+			const joined = this.#work.join(request.chainId, signal, (own) => this.#make(request, own));
+			try {
+				return await joined.result;
+			} catch (error) {
+				if (joined.started || signal.aborted) throw error;
+			}
+		}
+	}
+
+	/** Forgets a snapshot and removes its files. Missing is fine. */
+	async remove(chainId: string): Promise<void> {
+		const snapshot = this.#known.get(chainId);
+		if (snapshot === undefined) return;
+		this.#known.delete(chainId);
+		await this.#removeFolder(snapshot.folder);
+	}
+
+	/** Folders without a record that nobody is working on. */
+	async interrupted(): Promise<string[]> {
+		const owned = new Set([...this.#known.values()].map((snapshot) => snapshot.folder));
+		const names = await readdir(this.#options.root);
+		return names
+			.map((name) => join(this.#options.root, name))
+			.filter((path) => !owned.has(path) && !this.#busy.has(path));
+	}
+
+	async close(reason: Error): Promise<void> {
+		await this.#work.close(reason);
+	}
+
+	async #load(name: string): Promise<void> {
+		const folder = join(this.#options.root, name);
+		const path = join(folder, RECORD);
+		this.#lastNumber = Math.max(this.#lastNumber, Number.parseInt(name, 36) || 0);
+		try {
+			const record = decodeSnapshotRecord(await readFile(path, 'utf8'), path);
+			this.#known.set(record.chainId, { ...record, folder, files: join(folder, 'fs') });
+		} catch (error) {
+			if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return;
+			await this.#options.setAside.take(path, `snapshot-${name}`, error);
+		}
+	}
+
+	async #make(request: SnapshotRequest, signal: AbortSignal): Promise<Snapshot> {
+		const folder = join(this.#options.root, (++this.#lastNumber).toString(36));
+		const files = join(folder, 'fs');
+		this.#busy.add(folder);
+		try {
+			await makeFolders(folder, files);
+			const { impliedFolders } = await request.unpack(files, signal);
+			await this.#parentCommitted(request.parents.at(-1));
+			signal.throwIfAborted();
+			return await this.#commit(request, folder, files, impliedFolders);
+		} catch (error) {
+			await this.#removeFolder(folder).catch((failure) => {
+				this.#options.log.warn('A layer that failed cannot be removed', { folder, why: messageOf(failure) });
+			});
+			throw error;
+		} finally {
+			this.#busy.delete(folder);
+		}
+	}
+
+	/** Layers are published lowest first, so a chain that is here is here from its bottom. */
+	async #parentCommitted(parent: string | undefined): Promise<void> {
+		if (parent === undefined) return;
+		while (!this.#known.has(parent)) {
+			const underWay = this.#work.underWay(parent);
+			if (underWay === undefined) throw aborted(`The layer below (chain ${parent}) was not unpacked`);
+			await underWay;
+		}
+	}
+
+	async #commit(
+		request: SnapshotRequest,
+		folder: string,
+		files: string,
+		implied: readonly string[],
+	): Promise<Snapshot> {
+		const { files: native } = this.#options;
+		const lowers = request.parents.toReversed().flatMap((parent) => this.#known.get(parent)?.files ?? []);
+		const ops: FileOp[] = await impliedFolderOps(implied, lowers);
+		if (ops.length > 0) await native.applyFiles(files, ops);
+		const { bytes, inodes } = await native.treeUsage(files);
+		await this.#sync.run();
+		const { chainId, diffId, digest } = request;
+		const record: SnapshotRecord = { chainId, diffId, digest, bytes, inodes };
+		const path = join(folder, RECORD);
+		try {
+			await writeFileAtomic(path, encodeSnapshotRecord(record), { durable: true });
+		} catch (error) {
+			throw fromSystemError(`Cannot write ${path}`, error);
+		}
+		const snapshot = { ...record, folder, files };
+		this.#known.set(chainId, snapshot);
+		return snapshot;
+	}
+
+	async #removeFolder(folder: string): Promise<void> {
+		this.#busy.add(folder);
+		try {
+			await this.#options.files.removeTree(folder);
+		} finally {
+			this.#busy.delete(folder);
+		}
+	}
+}
+
+async function makeFolders(folder: string, files: string): Promise<void> {
+	try {
+		await mkdir(folder, { mode: 0o700 });
+		await mkdir(files);
+		// The mode given to mkdir is cut by the umask; the root of a container must be open to all.
+		await chmod(files, 0o755);
+	} catch (error) {
+		throw fromSystemError(`Cannot make the folder ${files}`, error);
+	}
+}

@@ -1,0 +1,22 @@
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf } from '#base/errors.ts';
+import type { Log } from '#base/log.ts';
+
+/** Records that cannot be read are moved here and reported: never wiped, never in the way. */
+export class SetAside {
+	readonly root: string;
+	readonly #log: Log;
+
+	constructor(root: string, log: Log) {
+		this.root = root;
+		this.#log = log;
+	}
+
+	async take(path: string, name: string, why: unknown): Promise<void> {
+		const kept = join(this.root, `${name}.${Date.now()}`);
+		this.#log.error('An image record cannot be read and is kept aside', { path, kept, why: messageOf(why) });
+		await mkdir(this.root, { recursive: true, mode: 0o700 });
+		await rename(path, kept);
+	}
+}
