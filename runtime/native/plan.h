@@ -11,6 +11,7 @@ struct shared_report {
 	uint32_t failed;  /* 1 once `step`, `op` and `failure` are written; only the first failure is kept */
 	uint32_t step, op;
 	struct failure failure;
+	uint32_t executing; /* 1 once execve is called: what ends the process now is its own affair */
 	char hook_error[1024]; /* what failed in poststart and poststop hooks; "" if nothing */
 	uint32_t timing_count;
 	struct timing timings[REPORT_TIMINGS];

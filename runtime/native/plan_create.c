@@ -67,7 +67,7 @@ static int serve(struct plan *plan, uint32_t spawn_step, bool waits_for_start)
 			continue;
 		}
 		if (plan->report->failed) return -plan->report->failure.err;
-		if (!waits_for_start) return 0;
+		if (!waits_for_start && plan->report->executing) return 0;
 		struct failure failure = {0};
 		fail(&failure, ECHILD, "the container's process was killed while it was made");
 		report_failure(plan->report, spawn_step, OP_SPAWN, &failure);

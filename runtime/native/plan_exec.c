@@ -77,6 +77,7 @@ int op_exec_run(struct plan *plan, const struct op *op, struct failure *failure)
 		prctl(PR_SET_PDEATHSIG, 0);
 		close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 	}
+	plan->report->executing = 1;
 	if (!strchr(argv[0], '/')) {
 		const char *path = environment_get(env, "PATH");
 		return exec_in_path(argv[0], path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", argv, env, failure);

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <linux/keyctl.h>
 #include <linux/magic.h>
-#include <linux/sched/types.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/personality.h>
@@ -74,19 +73,28 @@ int op_io_priority_run(struct plan *plan, const struct op *op, struct failure *f
 	return syscall(SYS_ioprio_set, who_process, 0, arguments.value) < 0 ? fail(failure, errno, "cannot set the I/O priority") : 0;
 }
 
+/* struct sched_attr of linux/sched/types.h, which no libc lets one include beside <sched.h>. */
+struct scheduling {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
 int op_scheduler_run(struct plan *plan, const struct op *op, struct failure *failure)
 {
 	(void)plan;
 	DECODE(scheduler, arguments);
-	struct sched_attr attributes = {
+	struct scheduling attributes = {
 		.size = sizeof attributes,
-		.sched_policy = arguments.policy,
-		.sched_flags = arguments.flags,
-		.sched_nice = arguments.nice,
-		.sched_priority = arguments.priority,
-		.sched_runtime = arguments.runtime,
-		.sched_deadline = arguments.deadline,
-		.sched_period = arguments.period,
+		.policy = arguments.policy,
+		.flags = arguments.flags,
+		.nice = arguments.nice,
+		.priority = arguments.priority,
+		.runtime = arguments.runtime,
+		.deadline = arguments.deadline,
+		.period = arguments.period,
 	};
 	return syscall(SYS_sched_setattr, 0, &attributes, 0) < 0 ? fail(failure, errno, "cannot set the scheduling policy %u", arguments.policy) : 0;
 }

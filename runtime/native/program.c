@@ -75,8 +75,7 @@ static void become(const struct program *program, int in, int out, int err, int 
 	sigemptyset(&none);
 	int step = 0;
 	setpgid(0, 0);
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGCHLD, SIG_DFL);
+	for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) goto failed;
 	step = 1;
