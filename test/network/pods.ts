@@ -5,7 +5,13 @@ import { mkdir, mkdtemp, readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId } from '../../src/base/ids.ts';
-import type { NetworkProvider, NetworkResult, PortMapping, PreparedNetwork, SandboxNetworkRequest } from '../../src/network/types.ts';
+import type {
+	NetworkProvider,
+	NetworkResult,
+	PortMapping,
+	PreparedNetwork,
+	SandboxNetworkRequest,
+} from '../../src/network/types.ts';
 import { must, run } from './private-host.ts';
 
 export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'gantry-network-'));
@@ -62,9 +68,13 @@ export class Namespace {
 
 	/** Starts the answering server; resolves when it listens. */
 	async serve(): Promise<void> {
-		const server = spawn('nsenter', ['--target', String(this.pid), '--net', process.execPath, '-e', SERVER, this.#name], {
-			stdio: ['ignore', 'pipe', 'inherit'],
-		});
+		const server = spawn(
+			'nsenter',
+			['--target', String(this.pid), '--net', process.execPath, '-e', SERVER, this.#name],
+			{
+				stdio: ['ignore', 'pipe', 'inherit'],
+			},
+		);
 		this.process.once('exit', () => server.kill('SIGKILL'));
 		await once(server.stdout, 'data');
 	}
@@ -83,7 +93,6 @@ export class Namespace {
 
 const CLIENT = `
 const [address, port, protocol] = process.argv.slice(1);
-setTimeout(() => process.exit(0), 3000).unref();
 const out = (data) => { process.stdout.write(data.toString()); };
 if (protocol === 'tcp') {
   const s = require('net').connect(Number(port), address);
@@ -91,11 +100,16 @@ if (protocol === 'tcp') {
 } else {
   const s = require('dgram').createSocket(address.includes(':') ? 'udp6' : 'udp4');
   s.on('message', (m) => { out(m); s.close(); }); s.on('error', () => {});
-  s.send('?', Number(port), address); setTimeout(() => { try { s.close(); } catch {} }, 3000);
+  s.send('?', Number(port), address); setTimeout(() => process.exit(0), 3000).unref();
 }
 `;
 
-async function askFrom(prefix: readonly string[], address: string, port: number, protocol: 'tcp' | 'udp'): Promise<string> {
+async function askFrom(
+	prefix: readonly string[],
+	address: string,
+	port: number,
+	protocol: 'tcp' | 'udp',
+): Promise<string> {
 	const [program = process.execPath, ...args] = [...prefix, process.execPath];
 	return (await run([program, ...args, '-e', CLIENT, address, String(port), protocol])).stdout.trim();
 }
@@ -115,7 +129,11 @@ export interface Pod {
 	readonly v6: string;
 }
 
-export const request = (id: string, folder: string, part: Partial<SandboxNetworkRequest> = {}): SandboxNetworkRequest => ({
+export const request = (
+	id: string,
+	folder: string,
+	part: Partial<SandboxNetworkRequest> = {},
+): SandboxNetworkRequest => ({
 	sandboxId: id,
 	namespace: 'default',
 	name: 'pod',
@@ -135,7 +153,13 @@ type Hooks = PreparedNetwork['hooks']['createRuntime'];
 /** Runs hooks as a runtime does: the state on stdin. */
 export async function runHooks(hooks: Hooks, id: string, pid: number): Promise<void> {
 	for (const hook of hooks ?? []) {
-		const state = { ociVersion: '1.2.0', id, status: pid === 0 ? 'stopped' : 'creating', pid, bundle: '/nowhere' };
+		const state = {
+			ociVersion: '1.2.0',
+			id,
+			status: pid === 0 ? 'stopped' : 'creating',
+			pid,
+			bundle: '/nowhere',
+		};
 		const { code, stderr } = await run([hook.path, ...(hook.args?.slice(1) ?? [])], {
 			stdin: JSON.stringify(state),
 			...(hook.args?.[0] === undefined ? {} : { argv0: hook.args[0] }),
@@ -185,4 +209,8 @@ export async function stopPod(network: NetworkProvider, pod: Pod): Promise<strin
 }
 
 export const living = (...pods: readonly Pod[]) =>
-	pods.map(({ id, folder, result }) => ({ sandboxId: id, folder, result: JSON.parse(JSON.stringify(result)) as NetworkResult }));
+	pods.map(({ id, folder, result }) => ({
+		sandboxId: id,
+		folder,
+		result: JSON.parse(JSON.stringify(result)) as NetworkResult,
+	}));

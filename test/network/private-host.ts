@@ -28,10 +28,16 @@ export interface Output {
 }
 
 /** Runs a program without blocking this process, which may be the one that it talks to. */
-export function run(argv: readonly string[], options: { readonly stdin?: string; readonly argv0?: string } = {}): Promise<Output> {
+export function run(
+	argv: readonly string[],
+	options: { readonly stdin?: string; readonly argv0?: string } = {},
+): Promise<Output> {
 	const [program = '', ...args] = argv;
 	return new Promise((resolve, reject) => {
-		const child = spawn(program, args, { stdio: 'pipe', ...(options.argv0 === undefined ? {} : { argv0: options.argv0 }) });
+		const child = spawn(program, args, {
+			stdio: 'pipe',
+			...(options.argv0 === undefined ? {} : { argv0: options.argv0 }),
+		});
 		let [stdout, stderr] = ['', ''];
 		child.stdout.on('data', (chunk) => {
 			stdout += chunk;

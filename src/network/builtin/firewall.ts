@@ -13,6 +13,7 @@ import {
 	inputInterfaceIs,
 	isDestinationNat,
 	jump,
+	leave,
 	masquerade,
 	outputInterfaceIs,
 } from '../netlink/expressions.ts';
@@ -87,12 +88,17 @@ function guardLoopback(batch: Batch, bridge: string): void {
 		]);
 }
 
+/**
+ * Connections to ::1 are left alone and so refused at once: the kernel takes no packet for ::1 from a bridge, and
+ * where bridge-nf-call-ip6tables is on the replies would be such packets. Clients of `localhost` go on to 127.0.0.1.
+ */
 function mapHostPorts(batch: Batch): void {
 	batch.chain('hostports');
 	batch.chain('prerouting', { type: 'nat', hook: 'prerouting', priority: PRIORITY.dstnat });
 	batch.chain('output', { type: 'nat', hook: 'output', priority: PRIORITY.dstnat });
 	for (const chain of ['prerouting', 'output'])
 		batch.rule(chain, '', [...destinationIsLocal, jump('hostports')]);
+	batch.rule('hostports', '', [...familyIs(6), ...addressIn('destination', LOOPBACK_6), leave]);
 	for (const family of FAMILIES) {
 		batch.rule('hostports', '', [
 			...familyIs(family),
@@ -105,13 +111,12 @@ function mapHostPorts(batch: Batch): void {
 function masqueradePods(batch: Batch, bridge: string, subnets: readonly Subnet[]): void {
 	batch.chain('postrouting', { type: 'nat', hook: 'postrouting', priority: PRIORITY.srcnat });
 	const toPods = outputInterfaceIs(bridge);
-	for (const loopback of [LOOPBACK_4, LOOPBACK_6])
-		batch.rule('postrouting', 'host port on a loopback address', [
-			...toPods,
-			...familyIs(loopback.family),
-			...addressIn('source', loopback),
-			masquerade,
-		]);
+	batch.rule('postrouting', 'host port on a loopback address', [
+		...toPods,
+		...familyIs(4),
+		...addressIn('source', LOOPBACK_4),
+		masquerade,
+	]);
 	for (const subnet of subnets) {
 		const fromPods = [...familyIs(subnet.family), ...addressIn('source', subnet)];
 		batch.rule('postrouting', 'pod to a host port of this bridge', [

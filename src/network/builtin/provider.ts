@@ -1,10 +1,9 @@
-import { access } from 'node:fs/promises';
-import { failedPrecondition, internal, messageOf, unavailable } from '#base/errors.ts';
+import { stat } from 'node:fs/promises';
+import { internal, messageOf, unavailable } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { withRollback } from '#base/rollback.ts';
 import type { Launcher } from '#runtime';
-import { type Family, formatAddress, formatSubnet, type Subnet } from '../ip.ts';
-import { hostPortsOf } from '../port-mappings.ts';
+import { formatAddress } from '../ip.ts';
 import {
 	describePlan,
 	networkFiles,
@@ -23,10 +22,9 @@ import type {
 	PreparedNetwork,
 	SandboxNetworkRequest,
 } from '../types.ts';
-import { AddressPool } from './address-pool.ts';
-import { type Allocation, decodeAllocation, encodeAllocation, portsOf } from './allocation.ts';
+import { type Allocation, decodeAllocation, encodeAllocation } from './allocation.ts';
 import { HostNetwork, type HostState } from './host-network.ts';
-import { HostPorts } from './host-ports.ts';
+import { Ledger } from './ledger.ts';
 import { findLeftovers } from './leftovers.ts';
 import { attachSteps, detachSteps, POD_INTERFACE } from './pod-plan.ts';
 import { parseSubnets } from './subnets.ts';
@@ -50,12 +48,13 @@ export class BuiltinProvider implements NetworkProvider {
 	readonly name = 'builtin';
 	readonly #options: BuiltinOptions;
 	readonly #host: HostNetwork;
-	readonly #allocations = new Map<string, Allocation>();
-	readonly #ports = new HostPorts();
-	#pools: readonly AddressPool[] = [];
+	readonly #ledger = new Ledger();
 	#state: HostState | undefined;
 	#failure = 'the network of the host is not set up yet';
 	#settingUp: Promise<HostState> | undefined;
+	#setUpAtMs = 0;
+	#closed = false;
+	#looking: Promise<void> = Promise.resolve();
 	#timer: NodeJS.Timeout | undefined;
 
 	constructor(options: BuiltinOptions) {
@@ -70,24 +69,24 @@ export class BuiltinProvider implements NetworkProvider {
 	}
 
 	async restore(living: readonly LivingSandbox[]): Promise<void> {
-		for (const { sandboxId, result } of living) this.#adopt(sandboxId, result);
-		await this.#removeLostLinks();
+		await Promise.all(living.map((sandbox) => this.#adopt(sandbox)));
+		await this.#removeLost(new Set(living.map(({ sandboxId }) => sandboxId)));
 		await this.#setUp().catch((error) =>
 			this.#options.log.error('cannot set up the network of the host', { error }),
 		);
 		const interval = this.#options.checkIntervalMs ?? 20_000;
-		if (interval > 0) this.#timer ??= setInterval(() => void this.#lookAfterHost(), interval).unref();
+		if (interval > 0) this.#lookAgain(interval);
 	}
 
 	async prepare(request: SandboxNetworkRequest): Promise<PreparedNetwork> {
 		const state = this.#state ?? (await this.#setUp().catch(notReady));
-		const allocation = this.#allocate(request, state);
+		const allocation = this.#ledger.allocate(request);
 		const { instance, hookBinary } = this.#options;
 		const files = networkFiles(request.folder);
 		const steps = attachSteps({ instance, ...state }, allocation);
 		const undo = () => this.#detach(allocation).then(() => {});
 		await withRollback(async (rollback) => {
-			rollback.push('the network allocation', () => this.#free(allocation.sandboxId));
+			rollback.push('the network allocation', () => this.#ledger.free(allocation.sandboxId));
 			await Promise.all([
 				writeNote(request.folder, 'builtin', encodeAllocation(allocation)),
 				writePlan(files.plan, steps),
@@ -124,14 +123,10 @@ export class BuiltinProvider implements NetworkProvider {
 	}
 
 	async release(sandboxId: string, folder: string, result: NetworkResult | undefined): Promise<string> {
-		const allocation = this.#allocations.get(sandboxId) ?? (await recordedAllocation(folder, result));
+		const allocation = this.#ledger.allocations.get(sandboxId) ?? (await recordedAllocation(folder, result));
 		if (allocation === undefined) return '';
-		const done = await access(networkFiles(folder).removeResult).then(
-			() => true,
-			() => false,
-		);
-		if (!done) return this.#detach(allocation);
-		this.#free(sandboxId);
+		if (!(await this.#isDetached(folder))) return this.#detach(allocation);
+		this.#ledger.free(sandboxId);
 		return '';
 	}
 
@@ -167,58 +162,29 @@ export class BuiltinProvider implements NetworkProvider {
 	}
 
 	async close(options: { readonly removeHostParts?: boolean } = {}): Promise<void> {
-		clearInterval(this.#timer);
+		this.#closed = true;
+		clearTimeout(this.#timer);
+		await this.#looking;
 		await this.#settingUp?.catch(() => {});
-		if (!options.removeHostParts || this.#allocations.size > 0) return;
+		if (!options.removeHostParts || this.#ledger.allocations.size > 0) return;
 		this.#state = undefined;
 		await this.#host.tearDown();
 	}
 
+	/** The poststop hook ran, and no set-up since, which may have put the host ports back. */
+	async #isDetached(folder: string): Promise<boolean> {
+		const file = await stat(networkFiles(folder).removeResult).catch(() => undefined);
+		return file !== undefined && file.mtimeMs > this.#setUpAtMs;
+	}
+
 	/** A record that cannot be read costs that sandbox its place in the books, nothing else. */
-	#adopt(sandboxId: string, result: NetworkResult): void {
+	async #adopt({ sandboxId, folder, result }: LivingSandbox): Promise<void> {
 		try {
-			const allocation = decodeAllocation(result.data);
-			this.#allocations.set(sandboxId, allocation);
-			this.#ports.adopt(allocation, portsOf(allocation));
-			for (const { address } of allocation.addresses) for (const pool of this.#pools) pool.adopt(address);
+			const allocation = await recordedAllocation(folder, result);
+			if (allocation !== undefined) this.#ledger.adopt(allocation);
 		} catch (error) {
 			this.#options.log.warn('cannot take over the network of a sandbox', { sandbox: sandboxId, error });
 		}
-	}
-
-	#allocate(
-		{ sandboxId, namespace, name, portMappings }: SandboxNetworkRequest,
-		{ subnets }: HostState,
-	): Allocation {
-		if (this.#allocations.has(sandboxId))
-			throw failedPrecondition(`Sandbox ${sandboxId} is on the network already`);
-		const pod = `${namespace}/${name}`;
-		const families: Family[] = subnets.map(({ family }) => family);
-		this.#ports.reserve({ sandboxId, pod }, hostPortsOf(portMappings, families));
-		const taken: Allocation['addresses'][number][] = [];
-		try {
-			for (const pool of this.#pools) taken.push({ address: pool.allocate(), subnet: pool.subnet });
-		} catch (error) {
-			this.#ports.release(sandboxId);
-			for (const { address } of taken) for (const pool of this.#pools) pool.release(address);
-			throw error;
-		}
-		const allocation = {
-			sandboxId,
-			pod,
-			addresses: taken,
-			portMappings: portMappings.filter(({ hostPort }) => hostPort !== 0),
-		};
-		this.#allocations.set(sandboxId, allocation);
-		return allocation;
-	}
-
-	#free(sandboxId: string): void {
-		const allocation = this.#allocations.get(sandboxId);
-		if (allocation === undefined) return;
-		this.#allocations.delete(sandboxId);
-		this.#ports.release(sandboxId);
-		for (const { address } of allocation.addresses) for (const pool of this.#pools) pool.release(address);
 	}
 
 	async #detach(allocation: Allocation): Promise<string> {
@@ -228,7 +194,7 @@ export class BuiltinProvider implements NetworkProvider {
 		} catch (error) {
 			return `Cannot take sandbox ${allocation.sandboxId} off the network: ${messageOf(error)}`;
 		} finally {
-			this.#free(allocation.sandboxId);
+			this.#ledger.free(allocation.sandboxId);
 		}
 	}
 
@@ -239,9 +205,10 @@ export class BuiltinProvider implements NetworkProvider {
 			.catch(() => {})
 			.then(async () => {
 				try {
-					const state = await this.#host.setUp(this.#allocations);
-					this.#usePools(state.subnets);
+					const state = await this.#host.setUp(this.#ledger.allocations);
+					this.#ledger.usePools(state.subnets);
 					this.#state = state;
+					this.#setUpAtMs = Date.now();
 					return state;
 				} catch (error) {
 					this.#state = undefined;
@@ -253,20 +220,20 @@ export class BuiltinProvider implements NetworkProvider {
 		return running;
 	}
 
-	#usePools(subnets: readonly Subnet[]): void {
-		this.#pools = subnets.map(
-			(subnet) =>
-				this.#pools.find((pool) => formatSubnet(pool.subnet) === formatSubnet(subnet)) ??
-				new AddressPool(subnet),
-		);
-		for (const { addresses } of this.#allocations.values())
-			for (const { address } of addresses) for (const pool of this.#pools) pool.adopt(address);
+	#lookAgain(intervalMs: number): void {
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => {
+			this.#looking = this.#lookAfterHost().finally(() => {
+				if (!this.#closed) this.#lookAgain(intervalMs);
+			});
+		}, intervalMs).unref();
 	}
 
 	/** `nft flush ruleset` of an administrator, or a deleted bridge, is mended without a restart. */
 	async #lookAfterHost(): Promise<void> {
 		try {
 			if (this.#state !== undefined && (await this.#host.isIntact(this.#state))) return;
+			if (this.#closed) return;
 			this.#options.log.warn('setting up the network of the host anew', {
 				why: this.#state ? 'bridge or table is gone' : this.#failure,
 			});
@@ -276,9 +243,9 @@ export class BuiltinProvider implements NetworkProvider {
 		}
 	}
 
-	async #removeLostLinks(): Promise<void> {
+	async #removeLost(living: ReadonlySet<string>): Promise<void> {
 		try {
-			const lost = await this.leftovers(new Set(this.#allocations.keys()), { fix: true });
+			const lost = await this.leftovers(living, { fix: true });
 			for (const leftover of lost) this.#options.log.info('removed what no sandbox owns', { ...leftover });
 		} catch (error) {
 			this.#options.log.warn('cannot look for links of lost sandboxes', { error });
@@ -290,12 +257,18 @@ function notReady(error: unknown): never {
 	throw unavailable(`The network of the host is not ready: ${messageOf(error)}`, { cause: error });
 }
 
+/** From the record, or else from the note that was written before anything was made. */
 async function recordedAllocation(
 	folder: string,
 	result: NetworkResult | undefined,
 ): Promise<Allocation | undefined> {
-	const data = result?.data ?? (await readNote(folder).catch(() => undefined))?.data;
-	return data === undefined ? undefined : decodeAllocation(data);
+	const note = await readNote(folder).catch(() => undefined);
+	const candidates = [result?.data, note?.data].filter((data) => data !== undefined);
+	for (const data of candidates.slice(0, -1))
+		try {
+			return decodeAllocation(data);
+		} catch {}
+	return candidates.length === 0 ? undefined : decodeAllocation(candidates.at(-1));
 }
 
 const resultOf = (allocation: Allocation, timings: NonNullable<NetworkResult['timings']>): NetworkResult => ({

@@ -19,7 +19,7 @@ const RTN_LOCAL = 2;
 const CT_STATUS = 2;
 const IPS_DST_NAT = 1 << 5;
 const DNAT = 1;
-const VERDICT = { drop: 0, accept: 1, jump: -3 } as const;
+const VERDICT = { drop: 0, jump: -3, return: -5 } as const;
 
 const expression = (name: string, body: (writer: NetlinkWriter) => void): Expression => {
 	return (writer) =>
@@ -145,4 +145,6 @@ export function destinationNatByMap(map: string, family: 4 | 6, withAddress: boo
 
 export const masquerade: Expression = expression('masq', () => {});
 export const drop: Expression = verdict(VERDICT.drop);
+/** Leaves the chain. */
+export const leave: Expression = verdict(VERDICT.return);
 export const jump = (chain: string): Expression => verdict(VERDICT.jump, chain);
