@@ -4,26 +4,25 @@ import { failedPrecondition, fromSystemError, StatusError } from '#base/errors.t
 import type { Launcher } from '#runtime';
 import type { Config } from '../config/types.ts';
 
-/** Makes the root and state folders: only root may look into them. */
+/**
+ * Makes the root and state folders. Only root may go into the first: programs of images lie in it, set-uid ones
+ * too. Others may pass through the second (the CRI socket may lie in it, and a pod's user namespace has to reach
+ * the files of the pod), but not list it.
+ */
 export async function makeFolders(config: Config): Promise<void> {
-	for (const [option, path] of [
-		['root', config.root],
-		['state', config.state],
-	] as const) {
-		try {
-			await mkdir(path, { recursive: true, mode: 0o700 });
-			// The CRI socket may lie in the state folder, and its group must be able to get there.
-			await chmod(path, option === 'state' ? 0o711 : 0o700);
-		} catch (error) {
-			throw fromSystemError(`Cannot make the ${option} folder ${path}`, error);
-		}
-	}
-	for (const name of ['sandboxes', 'containers', 'shims']) await privateFolder(join(config.state, name));
-	await privateFolder(join(config.root, 'containers'));
+	await makeFolder(config.root, 0o700);
+	await makeFolder(join(config.root, 'containers'), 0o700);
+	await makeFolder(config.state, 0o711);
+	await makeFolder(join(config.state, 'shims'), 0o700);
 }
 
-async function privateFolder(path: string): Promise<void> {
-	await mkdir(path, { recursive: true, mode: 0o700 });
+async function makeFolder(path: string, mode: number): Promise<void> {
+	try {
+		await mkdir(path, { recursive: true });
+		await chmod(path, mode);
+	} catch (error) {
+		throw fromSystemError(`Cannot make the folder ${path}`, error);
+	}
 }
 
 /**

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { existsSync, linkSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { daemonArgs, spawnDaemon, startTestDaemon, type TestDaemon } from '../support/daemon.ts';
+import { leftoversOf } from '../support/leftovers.ts';
+
+const INSTANCE = 'tstart';
+/** sysexits.h EX_CONFIG: systemd is told not to start it again. */
+const EX_CONFIG = 78;
+
+describe('gantryd that cannot start says why, and leaves nothing behind', () => {
+	let folder = '';
+	const servers: Server[] = [];
+	before(() => {
+		folder = mkdtempSync(join(tmpdir(), 'gantry-start-'));
+	});
+	afterEach(() => {
+		for (const server of servers.splice(0)) server.close();
+		rmSync(folder, { recursive: true, force: true });
+		mkdirSync(folder);
+	});
+	after(() => rmSync(folder, { recursive: true, force: true }));
+
+	/** Runs it to its end, and gives the exit code and the last message. */
+	async function run(toml: string, ...args: string[]): Promise<{ code: number | string; message: string }> {
+		writeFileSync(join(folder, 'gantry.toml'), toml);
+		const daemon = spawnDaemon([...daemonArgs(folder, INSTANCE), ...args]);
+		const code = await daemon.ended;
+		assert.deepEqual(leftoversOf(INSTANCE, folder), []);
+		return { code, message: daemon.lines.map(({ msg }) => msg).join('\n') };
+	}
+
+	it('a broken configuration: every problem with its line, and a suggestion', async () => {
+		const { code, message } = await run('[log]\nlevel = "info"\n[network]\nprovder = "cni"\nsubnets = 7\n');
+		assert.equal(code, EX_CONFIG);
+		assert.match(
+			message,
+			/gantry\.toml:4: unknown option "network\.provder" \(did you mean "network\.provider"\?\)/,
+		);
+		assert.match(message, /gantry\.toml:5: network\.subnets: 7 is not a list/);
+		assert.equal(existsSync(join(folder, 'state')), false);
+	});
+
+	it('a state folder that is too long for sockets', async () => {
+		const { code, message } = await run('', '--state', `/tmp/${'x'.repeat(80)}`);
+		assert.equal(code, EX_CONFIG);
+		assert.match(message, /--state: state: the path is 85 bytes long, 10 too many for Unix sockets/);
+	});
+
+	it('a socket on which another server answers', async () => {
+		const server = createServer((socket) => socket.end());
+		servers.push(server);
+		await new Promise<void>((resolve) => server.listen(join(folder, 'cri.sock'), resolve));
+		const { code, message } = await run('');
+		assert.equal(code, 1);
+		assert.match(
+			message,
+			/Cannot listen on .*cri\.sock: another server answers there; stop it or choose another --listen/,
+		);
+	});
+
+	it('a socket path that is a file of another kind, which is kept', async () => {
+		writeFileSync(join(folder, 'cri.sock'), 'precious');
+		const { message } = await run('');
+		assert.match(message, /Cannot listen on .*cri\.sock: it is a file of another kind/);
+		assert.equal(statSync(join(folder, 'cri.sock')).size, 8);
+	});
+
+	it('a root folder that is a file', async () => {
+		writeFileSync(join(folder, 'root'), '');
+		const { code, message } = await run('');
+		assert.equal(code, 1);
+		assert.match(message, /Cannot make the folder .*root: /);
+	});
+
+	it('programs that are not built', async () => {
+		const { message } = await run('', '--set', `runtime.native_folder=${folder}`);
+		assert.match(message, /gantry-shim, gantry-hook, pause not found in .*: run make -C runtime\/native/);
+	});
+
+	it('a metrics address that is taken, although everything else had been started', async () => {
+		const server = createServer();
+		servers.push(server);
+		await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+		const { port } = server.address() as { port: number };
+		const { code, message } = await run(`[metrics]\naddress = "127.0.0.1:${port}"\n`);
+		assert.equal(code, 1);
+		assert.match(message, /Cannot serve metrics on .* \(metrics\.address\): .*EADDRINUSE/);
+	});
+});
+
+describe('gantryd that finds traces of another one', () => {
+	let first: TestDaemon;
+	before(async () => {
+		first = await startTestDaemon();
+	});
+	after(() => first[Symbol.asyncDispose]());
+
+	it('refuses a state folder that a living daemon holds, naming it', async () => {
+		const second = spawnDaemon([
+			...daemonArgs(first.folder, 'tother'),
+			'--listen',
+			`unix://${first.folder}/other.sock`,
+		]);
+		assert.equal(await second.ended, 1);
+		const { msg } = await second.line(/^Cannot start/);
+		assert.match(
+			msg,
+			new RegExp(
+				`The state folder ${first.folder}/state is in use by gantryd \\(pid ${first.process.child.pid}, instance ${first.instance}, ${first.address}\\)`,
+			),
+		);
+	});
+
+	it('refuses a root folder that a living daemon holds, naming it', async () => {
+		const state = mkdtempSync(join(tmpdir(), 'gantry-other-'));
+		const args = [
+			...daemonArgs(first.folder, 'tother'),
+			'--state',
+			state,
+			'--listen',
+			`unix://${state}/other.sock`,
+		];
+		const second = spawnDaemon(args);
+		assert.equal(await second.ended, 1);
+		assert.match(
+			(await second.line(/^Cannot start/)).msg,
+			/The root folder .* is in use by gantryd \(pid \d+/,
+		);
+		rmSync(state, { recursive: true });
+		assert.equal((await first.cri.Version()).runtime_name, 'gantry', 'the first one is not disturbed');
+	});
+
+	it('replaces the socket of a daemon that was killed, and takes its folders over', async () => {
+		const socket = join(first.folder, 'cri.sock');
+		linkSync(socket, `${socket}.kept`);
+		await first.stop('SIGKILL');
+		assert.ok(existsSync(socket) || existsSync(`${socket}.kept`));
+		await first.start();
+		assert.equal((await first.cri.Version()).runtime_name, 'gantry');
+		rmSync(`${socket}.kept`);
+	});
+});
