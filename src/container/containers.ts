@@ -4,7 +4,7 @@ import type { Log } from '#base/log.ts';
 import type { HostFacts } from '../spec/host-facts.ts';
 import { findById } from '../store/find-by-id.ts';
 import { Names } from '../store/names.ts';
-import { type Phase, Records } from '../store/records.ts';
+import { Records } from '../store/records.ts';
 import { containerShape } from './record.ts';
 import { StopDeadlines } from './stop-deadlines.ts';
 import type { Container, ContainerStatus } from './types.ts';
@@ -90,9 +90,10 @@ export class Containers {
 	}
 
 	/** Writes the record of what is published now. */
-	async save(id: string, phase: Phase = 'made'): Promise<void> {
+	async save(id: string): Promise<void> {
 		const container = this.#containers.get(id);
-		if (container !== undefined) await this.records.save(id, phase, container);
+		if (container === undefined) return;
+		await this.records.save(id, container.status.removing ? 'removing' : 'made', container);
 	}
 
 	/** Forgets the container. */

@@ -15,7 +15,7 @@ export function parseMountInfo(text: string): readonly HostMount[] {
 		if (path === undefined) return [];
 		return [
 			{
-				path: unescape(path),
+				path: unescapeOctal(path),
 				shared: tags.some((tag) => tag.startsWith('shared:')),
 				slave: tags.some((tag) => tag.startsWith('master:')),
 			},
@@ -42,7 +42,7 @@ const isBelow = (path: string, folder: string): boolean =>
 	folder === '/' || path === folder || path.startsWith(`${folder}/`);
 
 /** Space, tab, newline and backslash stand as octal. */
-function unescape(path: string): string {
+function unescapeOctal(path: string): string {
 	return path.replace(/\\([0-7]{3})/g, (_match, digits: string) =>
 		String.fromCharCode(Number.parseInt(digits, 8)),
 	);

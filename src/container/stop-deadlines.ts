@@ -22,6 +22,11 @@ export class StopDeadlines {
 		}
 	}
 
+	/** Ends the wait of a stop that is under way. */
+	expire(id: string): void {
+		this.#stops.get(id)?.end();
+	}
+
 	/** Whether a stop of this container is under way. */
 	has(id: string): boolean {
 		return this.#stops.has(id);

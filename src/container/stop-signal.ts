@@ -27,8 +27,7 @@ export function signalNumber(name: string): number {
 
 /** The CRI enum for ContainerStatus. */
 export function criSignal(name: string): Signal {
-	const full = name.replace('+', 'PLUS').replace('-', 'MINUS');
-	return `SIGNAL_${full}` as Signal;
+	return `SIGNAL_${name}` as Signal;
 }
 
 /** `15`, `TERM` and `sigterm` all are SIGTERM. */
@@ -36,8 +35,8 @@ function canonical(text: string): string {
 	if (/^\d+$/.test(text)) return nameOf(Number(text));
 	const upper = text.toUpperCase();
 	const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
-	signalNumber(name);
-	return name;
+	const number = signalNumber(name);
+	return number >= RTMIN ? nameOf(number) : name;
 }
 
 function nameOf(number: number): string {

@@ -1,6 +1,6 @@
 import { hostname as nodeName } from 'node:os';
 import { isAbsolute } from 'node:path';
-import { invalidArgument } from '#base/errors.ts';
+import { failedPrecondition, invalidArgument } from '#base/errors.ts';
 import type {
 	DNSConfig,
 	LinuxSandboxSecurityContext,
@@ -8,7 +8,10 @@ import type {
 	RunPodSandboxRequest,
 } from '#cri-api';
 import type { Config } from '../config/types.ts';
+import { checkGroupHasUser } from '../container/users.ts';
+import { resolvConf } from '../network/files.ts';
 import type { PortMapping } from '../network/types.ts';
+import type { HostFacts } from '../spec/host-facts.ts';
 import type { PodNamespaces } from '../spec/input.ts';
 import { cgroupParent } from './cgroup-parent.ts';
 import { checkSandboxMetadata } from './metadata.ts';
@@ -35,14 +38,21 @@ export interface SandboxRequest {
 }
 
 /** INVALID_ARGUMENT naming the field for everything that cannot be honoured. */
-export function checkSandboxRequest(request: RunPodSandboxRequest, config: Config): SandboxRequest {
+export function checkSandboxRequest(
+	request: RunPodSandboxRequest,
+	config: Config,
+	host: HostFacts,
+): SandboxRequest {
 	const pod = request.config;
 	if (pod === null) throw invalidArgument('config is missing');
 	const metadata = checkSandboxMetadata(pod.metadata);
 	if (pod.windows !== null) throw invalidArgument('config.windows is set, but this node runs Linux');
 	checkRuntimeHandler(request.runtime_handler);
 	const namespaces = podNamespaces(pod.linux?.security_context?.namespace_options);
+	checkUserNamespace(namespaces, host);
 	const ports = portMappings(pod.port_mappings);
+	resolvConf(pod.dns_config ?? undefined, '');
+	checkGroupHasUser(pod.linux?.security_context ?? undefined);
 	if (pod.log_directory !== '' && !isAbsolute(pod.log_directory)) {
 		throw invalidArgument(`config.log_directory ${JSON.stringify(pod.log_directory)} is not absolute`);
 	}
@@ -57,8 +67,15 @@ export function checkSandboxRequest(request: RunPodSandboxRequest, config: Confi
 		sysctls: podSysctls(pod.linux?.sysctls ?? {}, config.runtime.defaultSysctls, namespaces),
 		// With the node's network there is nothing to map: the kubelet lists the ports that the pod will listen on.
 		portMappings: namespaces.hostNetwork ? [] : ports,
-		dns: checkDns(pod.dns_config),
+		dns: pod.dns_config ?? { servers: [], searches: [], options: [] },
 	};
+}
+
+function checkUserNamespace({ user }: PodNamespaces, host: HostFacts): void {
+	if (user === undefined || host.userNamespaces) return;
+	throw failedPrecondition(
+		'The pod asks for a user namespace, but this kernel cannot idmap image layers; Linux 5.19 or newer can',
+	);
 }
 
 function checkRuntimeHandler(handler: string): void {
@@ -79,15 +96,4 @@ function checkHostname(hostname: string): string {
 		throw invalidArgument(`config.hostname ${JSON.stringify(hostname)} is no host name`);
 	}
 	return hostname;
-}
-
-/** Each entry becomes a word of resolv.conf. */
-function checkDns(dns: DNSConfig | null): DNSConfig {
-	if (dns === null) return { servers: [], searches: [], options: [] };
-	for (const [field, values] of Object.entries(dns)) {
-		const bad = (values as readonly string[]).find((value) => value === '' || /\s/.test(value));
-		if (bad !== undefined)
-			throw invalidArgument(`config.dns_config.${field} has ${JSON.stringify(bad)} in it, expected one word`);
-	}
-	return dns;
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Log } from '#base/log.ts';
 import { findById } from '../store/find-by-id.ts';
 import { Names } from '../store/names.ts';
-import { type Phase, Records } from '../store/records.ts';
+import { Records } from '../store/records.ts';
 import { sandboxShape } from './record.ts';
 import { type ConnectShim, Shims } from './shims.ts';
 import type { Sandbox, SandboxStatus } from './types.ts';
@@ -64,9 +64,10 @@ export class Sandboxes {
 	}
 
 	/** Writes the record of what is published now. */
-	async save(id: string, phase: Phase = 'made'): Promise<void> {
+	async save(id: string): Promise<void> {
 		const sandbox = this.#sandboxes.get(id);
-		if (sandbox !== undefined) await this.records.save(id, phase, sandbox);
+		if (sandbox === undefined) return;
+		await this.records.save(id, this.removals.has(id) ? 'removing' : 'made', sandbox);
 	}
 
 	/** Forgets the sandbox. */

@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { isAtLeast } from '#runtime';
 import { CAPABILITIES } from './capabilities.ts';
 
 /** What the kernel of this machine offers to specs. Read once, when the daemon starts. */
@@ -10,6 +12,8 @@ export interface HostFacts {
 	readonly seLinux: boolean;
 	/** The cgroups can limit swap. */
 	readonly swapLimit: boolean;
+	/** User namespaces with an image of their own (idmapped overlay layers, Linux 5.19). */
+	readonly userNamespaces: boolean;
 }
 
 /** Reads them from /proc and /sys. */
@@ -20,6 +24,7 @@ export function readHostFacts(cgroupVersion: 1 | 2): HostFacts {
 		appArmor: readText('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
 		seLinux: existsSync('/sys/fs/selinux/enforce'),
 		swapLimit: cgroupVersion === 2 || existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes'),
+		userNamespaces: isAtLeast(release(), 5, 19),
 	};
 }
 

@@ -1,0 +1,89 @@
+import { failedPrecondition, invalidArgument, notFound, unimplemented } from '#base/errors.ts';
+import type {
+	ContainerConfig,
+	ContainerMetadata,
+	CreateContainerRequest,
+	LinuxContainerSecurityContext,
+} from '#cri-api';
+import type { Image } from '#images';
+import type { Sandbox } from '../sandbox/types.ts';
+import type { Daemon } from '../server/types.ts';
+import { checkDevices } from './devices.ts';
+import { checkEnvironment } from './environment.ts';
+import { logPathOf } from './log-path.ts';
+import { checkContainerMetadata } from './metadata.ts';
+import { checkMounts } from './mounts.ts';
+import { checkGroupHasUser } from './users.ts';
+
+/** A request that has been checked, with the objects that it names. */
+export interface ContainerRequest {
+	readonly config: ContainerConfig;
+	readonly metadata: ContainerMetadata;
+	readonly sandbox: Sandbox;
+	readonly image: Image;
+	readonly security: LinuxContainerSecurityContext | undefined;
+	readonly privileged: boolean;
+	/** Absolute, or '' for none. */
+	readonly logPath: string;
+}
+
+/** Everything that can be refused before anything is made. */
+export function checkContainerRequest(daemon: Daemon, request: CreateContainerRequest): ContainerRequest {
+	const { config } = request;
+	if (config === null) throw invalidArgument('config is missing');
+	const metadata = checkContainerMetadata(config.metadata);
+	const sandbox = readySandbox(daemon, request.pod_sandbox_id);
+	if (config.windows !== null) throw invalidArgument('config.windows is set, but this node runs Linux');
+	if (config.CDI_devices.length > 0) {
+		throw unimplemented(
+			`config.CDI_devices (${config.CDI_devices[0]?.name}): CDI is not supported yet; use config.devices`,
+		);
+	}
+	checkEnvironment(config.envs);
+	checkMounts(config.mounts);
+	checkDevices(config.devices);
+	if (config.working_dir.includes('\0')) throw invalidArgument('working_dir has a NUL character in it');
+	const security = config.linux?.security_context ?? undefined;
+	checkGroupHasUser(security);
+	return {
+		config,
+		metadata,
+		sandbox,
+		image: imageOf(daemon, config),
+		security,
+		privileged: checkPrivileged(security, sandbox),
+		logPath: logPathOf(sandbox.metadata.config.log_directory, config.log_path),
+	};
+}
+
+/** The sandbox of that id. FAILED_PRECONDITION unless it is ready. */
+function readySandbox({ sandboxes }: Daemon, id: string): Sandbox {
+	if (id === '') throw invalidArgument('pod_sandbox_id is empty');
+	const sandbox = sandboxes.find(id);
+	if (sandbox === undefined) throw notFound(`No sandbox ${id}`);
+	if (sandbox.status.state !== 'ready') {
+		const { reason, message } = sandbox.status;
+		const why = [reason, message].filter((part) => part !== '').join(': ');
+		throw failedPrecondition(
+			`Sandbox ${sandbox.metadata.id} is not ready (${why || sandbox.status.state}); run a new one`,
+		);
+	}
+	return sandbox;
+}
+
+function imageOf({ images }: Daemon, { image }: ContainerConfig): Image {
+	const reference = image?.image ?? '';
+	if (reference === '') throw invalidArgument('config.image.image is empty');
+	const found = images.find(reference);
+	if (found === undefined) throw notFound(`Image ${reference} is not on this node; pull it first`);
+	return found;
+}
+
+/** A privileged container in an unprivileged sandbox would get around whoever allowed the sandbox. */
+function checkPrivileged(security: LinuxContainerSecurityContext | undefined, sandbox: Sandbox): boolean {
+	if (!security?.privileged) return false;
+	if (sandbox.metadata.config.linux?.security_context?.privileged) return true;
+	throw failedPrecondition(
+		`A privileged container is not allowed in sandbox ${sandbox.metadata.id}: its config does not say privileged`,
+	);
+}

@@ -1,0 +1,38 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CleanUp } from '../sandbox/clean-up.ts';
+import { DELETE_TIMEOUT_MS, deleteFromRuntime } from '../sandbox/runtime-delete.ts';
+import type { Daemon } from '../server/types.ts';
+import { containerName } from './metadata.ts';
+import type { Container } from './types.ts';
+
+/** Longest time to remove what a container wrote: it may be a million files. */
+const REMOVE_TIMEOUT_MS = 120_000;
+
+/**
+ * Takes back everything that a container has on the machine: the one teardown of remove, of a failed create and of
+ * recovery. Every step may be done twice. The folder with the record goes last, and only when nothing failed.
+ */
+export async function teardownContainer(
+	daemon: Daemon,
+	{ metadata }: Container,
+	cleanUp: CleanUp,
+): Promise<void> {
+	const { id, sandboxId, folder, config } = metadata;
+	const { containers, images, launcher } = daemon;
+	const before = cleanUp.failures.length;
+	// First of all: no failed clean-up keeps a name.
+	if (config.metadata !== null) containers.names.release(containerName(sandboxId, config.metadata), id);
+	await cleanUp.step(`delete container ${id}`, DELETE_TIMEOUT_MS, () =>
+		deleteFromRuntime(daemon, { sandboxId, id, bundle: join(folder, 'bundle') }),
+	);
+	await cleanUp.step(`remove the files of container ${id}`, REMOVE_TIMEOUT_MS, () =>
+		launcher.removeTree(containers.layerFolder(id)),
+	);
+	await cleanUp.step(`release the image of container ${id}`, DELETE_TIMEOUT_MS, () => images.release(id));
+	if (cleanUp.failures.length > before) return;
+	await cleanUp.step(`remove ${folder}`, REMOVE_TIMEOUT_MS, () =>
+		rm(folder, { recursive: true, force: true }),
+	);
+	containers.delete(id);
+}

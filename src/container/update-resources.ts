@@ -1,0 +1,69 @@
+import { writeFile } from 'node:fs/promises';
+import { failedPrecondition, invalidArgument, messageOf, notFound } from '#base/errors.ts';
+import type {
+	LinuxContainerResources,
+	LinuxContainerResourcesInit,
+	UpdateContainerResourcesRequest,
+} from '#cri-api';
+import type { Daemon } from '../server/types.ts';
+import { ociResources } from '../spec/with-resources.ts';
+import { type Container, stateOf } from './types.ts';
+
+/**
+ * UpdateContainerResources: changes limits in place, all or nothing; a field that is 0 or empty is left as it is.
+ * What holds now is in the container's status.
+ */
+export async function updateResources(
+	daemon: Daemon,
+	request: UpdateContainerResourcesRequest,
+): Promise<void> {
+	const { containers, cgroups, log } = daemon;
+	if (request.windows !== null) throw invalidArgument('windows is set, but this node runs Linux');
+	const found = containers.find(request.container_id);
+	if (found === undefined) throw notFound(`No container ${request.container_id}`);
+	const { id } = found.metadata;
+	using _held = await containers.locks.acquire(id);
+	const container = checkCanUpdate(id, containers.get(id));
+	if (request.linux === null) return;
+	await cgroups.update(container.metadata.cgroupsPath, ociResources(request.linux, containers.host));
+	await setOomScore(container, request.linux).catch((error: unknown) => {
+		// Lowering needs a right that the daemon may lack; the kubelet sends the value with every update.
+		log.warn('cannot set the OOM score of a container', { container: id, error: messageOf(error) });
+	});
+	containers.update(id, { resources: merged(container.status.resources, request.linux) });
+	await containers.save(id);
+}
+
+function checkCanUpdate(id: string, container: Container | undefined): Container {
+	if (container === undefined) throw notFound(`Container ${id} was removed`);
+	const state = stateOf(container.status);
+	if (container.status.removing || (state !== 'CONTAINER_RUNNING' && state !== 'CONTAINER_CREATED')) {
+		const why = container.status.removing ? 'being removed' : state.replace('CONTAINER_', '').toLowerCase();
+		throw failedPrecondition(`Cannot change the resources of container ${id}: it is ${why}`);
+	}
+	return container;
+}
+
+async function setOomScore({ status }: Container, { oom_score_adj }: LinuxContainerResources): Promise<void> {
+	const before = String(status.resources.oom_score_adj ?? '0');
+	if (oom_score_adj === '0' || oom_score_adj === before || status.process === undefined) return;
+	await writeFile(`/proc/${status.process.pid}/oom_score_adj`, oom_score_adj);
+}
+
+/** The limits before, with those that the request sets. */
+export function merged(
+	before: LinuxContainerResourcesInit,
+	change: LinuxContainerResources,
+): LinuxContainerResourcesInit {
+	const set = Object.entries(change).filter(([, value]) => isSet(value));
+	return {
+		...before,
+		...Object.fromEntries(set),
+		unified: { ...before.unified, ...change.unified },
+	};
+}
+
+function isSet(value: unknown): boolean {
+	if (Array.isArray(value)) return value.length > 0;
+	return value !== '' && value !== '0' && value !== 0;
+}

@@ -1,0 +1,39 @@
+import { deadlineExceeded, internal, messageOf } from '#base/errors.ts';
+
+/** The steps of a clean-up: each is tried, each has a deadline of its own, and what fails is collected. */
+export class CleanUp {
+	readonly #failures: string[] = [];
+
+	get failures(): readonly string[] {
+		return this.#failures;
+	}
+
+	/** Runs one step; `what` follows "Cannot". A step that is late goes on by itself, the next one begins. */
+	async step(what: string, timeoutMs: number, work: () => Promise<unknown>): Promise<void> {
+		try {
+			await within(what, timeoutMs, work);
+		} catch (error) {
+			this.#failures.push(`cannot ${what}: ${messageOf(error)}`);
+		}
+	}
+
+	/** INTERNAL with everything that failed, if anything did. */
+	throwIfFailed(what: string): void {
+		if (this.#failures.length > 0)
+			throw internal(`${what}: ${this.#failures.join('; ')}; try again, or see gantry doctor`);
+	}
+}
+
+/** Rejects with DEADLINE_EXCEEDED when `work` takes longer. The work itself is not stopped. */
+export async function within<T>(what: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
+	const { promise: late, reject } = Promise.withResolvers<never>();
+	const timer = setTimeout(
+		() => reject(deadlineExceeded(`Cannot ${what}: it is not done after ${timeoutMs / 1000} s`)),
+		timeoutMs,
+	);
+	try {
+		return await Promise.race([work(), late]);
+	} finally {
+		clearTimeout(timer);
+	}
+}

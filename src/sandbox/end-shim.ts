@@ -1,0 +1,41 @@
+import { rm } from 'node:fs/promises';
+import { messageOf } from '#base/errors.ts';
+import { checkProcess } from '#runtime';
+import type { Daemon } from '../server/types.ts';
+import type { Sandbox } from './types.ts';
+
+/** Ends the shim of a sandbox that has no containers any more; one that does not answer is killed. */
+export async function endShim(
+	{ sandboxes, log }: Pick<Daemon, 'sandboxes' | 'log'>,
+	sandbox: Sandbox,
+): Promise<void> {
+	const { id } = sandbox.metadata;
+	const shim = sandboxes.shims.get(id);
+	const identity = shim?.process ?? sandbox.status.shim;
+	if (shim !== undefined) {
+		// Forgotten first: the end of this connection is no loss.
+		sandboxes.shims.delete(id, shim);
+		try {
+			await shim.shutdown();
+		} catch (error) {
+			log.warn('the shim does not end by itself and is killed', { sandbox: id, error: messageOf(error) });
+		}
+		shim.disconnect();
+	}
+	if (identity !== undefined && (shim === undefined || !(await endsSoon(identity)))) await kill(identity);
+	await rm(sandboxes.shims.socketPath(id), { force: true });
+}
+
+type Identity = NonNullable<Sandbox['status']['shim']>;
+
+async function endsSoon(identity: Identity): Promise<boolean> {
+	for (let attempt = 0; attempt < 20; attempt++) {
+		if (!(await checkProcess(identity))) return true;
+		await new Promise((resolve) => setTimeout(resolve, 5 * (attempt + 1)));
+	}
+	return false;
+}
+
+async function kill(identity: Identity): Promise<void> {
+	if (await checkProcess(identity)) process.kill(identity.pid, 'SIGKILL');
+}

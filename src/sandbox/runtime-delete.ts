@@ -1,0 +1,25 @@
+import { readTeardown } from '#runtime';
+import type { Daemon } from '../server/types.ts';
+
+/** Longest time a teardown plan may take: its hooks, and processes that take long to die. */
+export const DELETE_TIMEOUT_MS = 60_000;
+
+/**
+ * OCI delete of one container of a sandbox, by the shim, or when that is gone by the launcher with the same plan.
+ * What poststop hooks fail with is logged: it never keeps an object.
+ */
+export async function deleteFromRuntime(
+	{ sandboxes, launcher, log }: Pick<Daemon, 'sandboxes' | 'launcher' | 'log'>,
+	target: { readonly sandboxId: string; readonly id: string; readonly bundle: string },
+): Promise<void> {
+	const shim = sandboxes.shims.get(target.sandboxId);
+	if (shim !== undefined) {
+		const { hookError } = await shim.delete(target.id);
+		if (hookError !== '') log.warn('poststop hooks failed', { id: target.id, hookError });
+		return;
+	}
+	const plan = await readTeardown(target.bundle);
+	if (plan === undefined) return;
+	const hookError = await launcher.teardown(plan);
+	if (hookError !== '') log.warn('poststop hooks failed', { id: target.id, hookError });
+}

@@ -1,0 +1,46 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { teardownContainer } from '../container/teardown.ts';
+import type { Daemon } from '../server/types.ts';
+import { CleanUp } from './clean-up.ts';
+import { endShim } from './end-shim.ts';
+import { sandboxName } from './metadata.ts';
+import { releaseNetwork } from './release-network.ts';
+import { DELETE_TIMEOUT_MS, deleteFromRuntime } from './runtime-delete.ts';
+import type { Sandbox } from './types.ts';
+
+/** Longest time that one short step may take. */
+const STEP_TIMEOUT_MS = 30_000;
+
+/**
+ * Takes back everything that a sandbox has on the machine: the one teardown of remove, of a failed run and of
+ * recovery. Every step may be done twice, and is tried even when another one failed. The folder with the record
+ * goes last, and only when nothing failed, so that what is left can be found and tried again.
+ */
+export async function teardownSandbox(
+	daemon: Daemon,
+	sandbox: Sandbox,
+	cleanUp: CleanUp = new CleanUp(),
+): Promise<CleanUp> {
+	const { id, folder, config } = sandbox.metadata;
+	const { sandboxes, containers } = daemon;
+	// First of all: no failed clean-up keeps a name.
+	if (config.metadata !== null) sandboxes.names.release(sandboxName(config.metadata), id);
+	for (const container of containers.ofSandbox(id)) await teardownContainer(daemon, container, cleanUp);
+	// Once the network is released the process has been deleted too (StopPodSandbox).
+	const stopped = sandbox.status.networkReleased;
+	if (!stopped)
+		await cleanUp.step(`delete the process of sandbox ${id}`, DELETE_TIMEOUT_MS, () =>
+			deleteFromRuntime(daemon, { sandboxId: id, id, bundle: join(folder, 'bundle') }),
+		);
+	await cleanUp.step(`release the network of sandbox ${id}`, DELETE_TIMEOUT_MS, () =>
+		releaseNetwork(daemon, sandbox),
+	);
+	await cleanUp.step(`end the shim of sandbox ${id}`, STEP_TIMEOUT_MS, () => endShim(daemon, sandbox));
+	if (cleanUp.failures.length === 0) {
+		await cleanUp.step(`remove ${folder}`, STEP_TIMEOUT_MS, () =>
+			rm(folder, { recursive: true, force: true }),
+		);
+	}
+	return cleanUp;
+}

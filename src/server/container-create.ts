@@ -1,0 +1,6 @@
+import { createContainer as create } from '../container/create-container.ts';
+import type { UnaryHandler } from './types.ts';
+
+export const createContainer: UnaryHandler<'CreateContainer'> = async (daemon, request, call) => ({
+	container_id: await create(daemon, request, call),
+});
