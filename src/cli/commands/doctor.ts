@@ -5,9 +5,7 @@ import { readConfig } from '../context.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { examine } from '../doctor/look.ts';
 import { EXIT } from '../exit-codes.ts';
-import { short } from '../output/format.ts';
 import { json } from '../output/json.ts';
-import { table } from '../output/table.ts';
 import type { Act } from '../program.ts';
 
 export function addDoctor(program: Command, act: Act): void {
@@ -49,17 +47,17 @@ async function doctor(cli: Cli, fix: boolean): Promise<number> {
 }
 
 function report(findings: readonly Finding[]): string {
-	return table(findings, [
-		{ title: 'WHAT', value: ({ kind }) => kind },
-		{ title: 'NAME', value: ({ name }) => name },
-		{ title: 'OF', value: ({ owner }) => short(owner) || '-' },
-		{
-			title: 'SINCE',
-			value: ({ sinceMs }) => (sinceMs === undefined ? '-' : new Date(sinceMs).toISOString().slice(0, 19)),
-		},
-		{ title: 'WHY', value: ({ why }) => why },
-		{ title: 'REMEDY', value: ({ remedy }) => remedy },
-	]);
+	return findings
+		.map(
+			(finding) => `${finding.kind} ${finding.name}\n    ${reason(finding)}\n    remedy: ${finding.remedy}\n`,
+		)
+		.join('');
+}
+
+function reason({ why, owner, sinceMs }: Finding): string {
+	const of = owner === '' || why.includes(owner) ? [] : [`of ${owner}`];
+	const since = sinceMs === undefined ? [] : [`since ${new Date(sinceMs).toISOString().slice(0, 19)}Z`];
+	return [why, ...of, ...since].join(', ');
 }
 
 async function daemonRuns(cli: Cli): Promise<boolean> {

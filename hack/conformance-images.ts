@@ -1,0 +1,125 @@
+/**
+ * Builds the images that critest names, pushes them to a registry on loopback, and writes the mirrors that lead
+ * there: node hack/conformance-images.ts 127.0.0.1:PORT REGISTRIES_CONF
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { busyboxLayer, fileLayer } from './images/busybox.ts';
+import { compile, withLibraries, withPackages } from './images/programs.ts';
+import { type ImageToPush, pushImage } from './images/push.ts';
+
+const [registry, registriesConf] = process.argv.slice(2);
+if (registry === undefined || registriesConf === undefined)
+	throw new Error('usage: conformance-images.ts HOST:PORT REGISTRIES_CONF');
+
+const MIRRORED = ['registry.k8s.io', 'k8s.gcr.io', 'gcr.io', 'docker.io'];
+const TESTS = 'gcr.io/k8s-staging-cri-tools';
+const E2E = 'registry.k8s.io/e2e-test-images';
+const PATH = ['PATH=/bin:/sbin:/usr/bin:/usr/sbin'];
+const ARCHITECTURE = process.arch === 'arm64' ? 'arm64' : 'amd64';
+
+/** Prints the user id that it runs with; set-uid root in its image. */
+const EFFECTIVE_UID =
+	'#include <stdio.h>\n#include <unistd.h>\nint main(void) { printf("Effective uid: %d\\n", (int)geteuid()); return 0; }\n';
+const USERS = {
+	'etc/passwd':
+		'root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/:/bin/false\ndefault-user:x:1000:1000::/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n',
+	'etc/group':
+		'root:x:0:\nusers:x:100:\nwww-data:x:33:\ndefault-user:x:1000:\ngroup-defined-in-image:x:50000:default-user\nnogroup:x:65534:\n',
+};
+
+const nginxConf = (port: number) => `user root;
+daemon off;
+pid /var/run/nginx.pid;
+error_log /dev/stderr;
+events {}
+http {
+	access_log /dev/stdout;
+	server {
+		listen ${port};
+		listen [::]:${port};
+		root /usr/share/nginx/html;
+	}
+}
+`;
+
+const busybox = busyboxLayer();
+// Two specs call programs that Debian's busybox was built without.
+const tools = fileLayer(
+	{ ...withLibraries('usr/bin/pgrep', '/usr/bin/pgrep'), ...withLibraries('usr/bin/ipcs', '/usr/bin/ipcs') },
+	0o755,
+);
+const nginx = withPackages(['nginx'], (folder) =>
+	fileLayer(withLibraries('usr/sbin/nginx', join(folder, 'usr/sbin/nginx')), 0o755),
+);
+
+const shell: ImageToPush = { layers: [busybox, tools], config: { Cmd: ['sh'], Env: PATH } };
+const small = (name: string, config: Record<string, unknown> = {}): ImageToPush => ({
+	layers: [busybox, fileLayer({ [name]: `${name}\n` })],
+	config: { Cmd: ['sh'], Env: PATH, ...config },
+});
+const webServer = (port: number): ImageToPush => ({
+	layers: [
+		busybox,
+		nginx,
+		fileLayer({
+			'etc/nginx/nginx.conf': nginxConf(port),
+			'usr/share/nginx/html/index.html': 'nginx\n',
+			'var/lib/nginx/.keep': '',
+			'var/log/nginx/.keep': '',
+		}),
+	],
+	config: {
+		Cmd: ['/usr/sbin/nginx', '-c', '/etc/nginx/nginx.conf'],
+		Env: PATH,
+		ExposedPorts: { [`${port}/tcp`]: {} },
+	},
+});
+const HTTPD = 'echo "httpd: serving on port 80"; exec httpd -f -p 80 -h /www';
+
+const images: Readonly<Record<string, ImageToPush>> = {
+	[`${E2E}/busybox:1.29-2`]: shell,
+	[`${E2E}/nginx:1.14-2`]: webServer(80),
+	[`${E2E}/httpd:2.4.39-4`]: {
+		layers: [busybox, fileLayer({ 'www/index.html': 'httpd\n' })],
+		config: { Cmd: ['sh', '-c', HTTPD], Env: PATH },
+	},
+	[`${E2E}/nonewprivs:1.3`]: {
+		layers: [fileLayer({ nnp: compile(EFFECTIVE_UID) }, 0o4755)],
+		config: { Entrypoint: ['/nnp'] },
+	},
+	'registry.k8s.io/pause:3.9': small('pause', { Cmd: ['sleep', 'infinity'] }),
+	'k8s.gcr.io/pause:3.9': small('pause', { Cmd: ['sleep', 'infinity'] }),
+	[`${TESTS}/hostnet-nginx-${ARCHITECTURE}:latest`]: webServer(12003),
+	[`${TESTS}/test-image-latest:latest`]: small('test-image-latest'),
+	[`${TESTS}/test-image-tag:test`]: small('test-image-tag'),
+	[`${TESTS}/test-image-tag:all`]: small('test-image-tag-all'),
+	// critest wants one certain digest, which only the original bytes have: that spec cannot pass here.
+	[`${TESTS}/test-image-digest:latest`]: small('test-image-digest'),
+	...Object.fromEntries(
+		[1, 2, 3].map((number) => [`${TESTS}/test-image-${number}:latest`, small(`test-image-${number}`)]),
+	),
+	...Object.fromEntries(
+		[1, 2, 3].map((tag) => [`${TESTS}/test-image-tags:${tag}`, small('test-image-tags')]),
+	),
+	[`${TESTS}/test-image-user-uid:latest`]: small('user-uid', { User: '1002' }),
+	[`${TESTS}/test-image-user-username:latest`]: small('user-username', { User: 'www-data' }),
+	[`${TESTS}/test-image-user-uid-group:latest`]: small('user-uid-group', { User: '1003:100' }),
+	[`${TESTS}/test-image-user-username-group:latest`]: small('user-username-group', {
+		User: 'www-data:www-data',
+	}),
+	[`${TESTS}/test-image-predefined-group:latest`]: {
+		layers: [busybox, fileLayer(USERS)],
+		config: { Cmd: ['sh'], Env: PATH, User: '1000' },
+	},
+	'docker.io/library/busybox:1': shell,
+	'docker.io/library/busybox:latest': shell,
+};
+
+for (const [name, image] of Object.entries(images)) await pushImage(registry, name, image);
+const mirrors = MIRRORED.map(
+	(host) =>
+		`[[registry]]\nprefix = "${host}"\nlocation = "${host}"\n[[registry.mirror]]\nlocation = "${registry}/${host}"\ninsecure = true\n`,
+);
+writeFileSync(registriesConf, mirrors.join('\n'));
+console.log(`${Object.keys(images).length} images at ${registry}, mirrors in ${registriesConf}`);
