@@ -41,12 +41,12 @@ export async function shimLost(daemon: Daemon, sandboxId: string, shim?: Shim): 
 	// A connection that we closed ourselves has been forgotten before.
 	if (shim !== undefined && sandboxes.shims.get(sandboxId) !== shim) return;
 	if (shim !== undefined) sandboxes.shims.delete(sandboxId, shim);
-	const wasReady = sandboxes.get(sandboxId)?.status.state === 'ready';
-	log.error('the shim of a sandbox is gone', { sandbox: sandboxId });
-	sandboxes.update(sandboxId, { state: 'notready', reason: 'ShimLost', message: 'its shim is gone' });
-	saveLater(daemon, sandboxId);
-	if (wasReady)
+	if (sandboxes.get(sandboxId)?.status.state === 'ready') {
+		log.error('the shim of a sandbox is gone', { sandbox: sandboxId });
+		sandboxes.update(sandboxId, { state: 'notready', reason: 'ShimLost', message: 'its shim is gone' });
+		saveLater(daemon, sandboxId);
 		events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId, containerId: sandboxId, atNs: nowNs() });
+	}
 	await Promise.all(
 		containers.ofSandbox(sandboxId).map((container) => containerLost(daemon, container.metadata.id)),
 	);

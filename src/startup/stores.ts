@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from '#base/log.ts';
@@ -27,8 +28,9 @@ export async function openStores(
 ): Promise<Daemon> {
 	const host = readHostFacts(cgroups.version);
 	const containers = new Containers({ state: config.state, root: config.root, host, log });
+	// By the folder, not by what is published: recovery also takes back what never was.
 	const bundleOf = (id: string): string =>
-		join(containers.get(id) === undefined ? sandboxes.folder : containers.folder, id, 'bundle');
+		join(existsSync(join(containers.folder, id)) ? containers.folder : sandboxes.folder, id, 'bundle');
 	const sandboxes = new Sandboxes({
 		state: config.state,
 		connectShim: (socketPath) =>

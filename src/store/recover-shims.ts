@@ -1,0 +1,63 @@
+import { messageOf } from '#base/errors.ts';
+import type { Shim, ShimContainer } from '#runtime';
+import { containerLost } from '../container/exits.ts';
+import { within } from '../sandbox/clean-up.ts';
+import { shimLost, watchShim } from '../sandbox/shim-events.ts';
+import type { Sandbox } from '../sandbox/types.ts';
+import type { Daemon } from '../server/types.ts';
+
+/** A shim answers at once; one that does not is stuck, and its sandbox must not keep the others waiting. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Connects to the shim of every sandbox, all at once. A sandbox whose shim is gone is not ready any more. */
+export async function reconnectAll(daemon: Daemon, sandboxes: readonly Sandbox[]): Promise<void> {
+	await Promise.all(sandboxes.map((sandbox) => reconnect(daemon, sandbox)));
+}
+
+async function reconnect(daemon: Daemon, sandbox: Sandbox): Promise<void> {
+	const { id } = sandbox.metadata;
+	try {
+		await within(`connect to the shim of sandbox ${id}`, CONNECT_TIMEOUT_MS, async () => {
+			const shim = await connectTo(daemon, sandbox);
+			await adopt(daemon, id, await watchShim(daemon, id, shim));
+		});
+	} catch (error) {
+		daemon.log.warn('a sandbox has no shim', { sandbox: id, error: messageOf(error) });
+		await shimLost(daemon, id, daemon.sandboxes.shims.get(id));
+	}
+}
+
+/** The shim of the record and no other: a pid and a socket path may belong to somebody else by now. */
+async function connectTo({ sandboxes }: Daemon, { metadata, status }: Sandbox): Promise<Shim> {
+	const shim = await sandboxes.shims.connect(sandboxes.shims.socketPath(metadata.id));
+	const same =
+		status.shim === undefined ||
+		(status.shim.pid === shim.process.pid && status.shim.startTime === shim.process.startTime);
+	if (same && shim.sandboxId === metadata.id) return shim;
+	shim.disconnect();
+	throw new Error(`process ${shim.process.pid} of sandbox ${shim.sandboxId} answers at its socket`);
+}
+
+/** Compares what the shim has with what the records say. */
+async function adopt(daemon: Daemon, sandboxId: string, found: readonly ShimContainer[]): Promise<void> {
+	const { sandboxes, containers } = daemon;
+	const byId = new Map(found.map((container) => [container.id, container]));
+	const pause = byId.get(sandboxId);
+	if (sandboxes.get(sandboxId)?.status.state === 'ready' && pause?.phase !== 'running') {
+		sandboxes.update(sandboxId, {
+			state: 'notready',
+			reason: 'SandboxProcessEnded',
+			message: 'its process was gone when the daemon started',
+		});
+		await sandboxes.save(sandboxId);
+	}
+	for (const { metadata, status } of containers.ofSandbox(sandboxId)) {
+		const now = byId.get(metadata.id);
+		if (now === undefined) await containerLost(daemon, metadata.id);
+		// Started, but the daemon ended before it could note so: the exec is the moment we do not know.
+		else if (now.phase === 'running' && status.startedAtNs === undefined) {
+			containers.update(metadata.id, { startedAtNs: metadata.createdAtNs });
+			await containers.save(metadata.id);
+		}
+	}
+}
