@@ -112,6 +112,12 @@ export interface ImageStoreOptions {
 	/** No byte for this long: the connection is given up and tried again. Default 30 s. */
 	readonly stallTimeoutMs?: number;
 	readonly hooks?: ImageMetrics;
+	/** Default 1,000,000 members of a layer's tar. */
+	readonly maxLayerEntries?: number;
+	/** Default 128 GiB of one layer's tar, uncompressed. */
+	readonly maxLayerBytes?: number;
+	/** First pause before a failed request is tried again; doubled each time. Default 250 ms. */
+	readonly retryDelayMs?: number;
 }
 
 /** For the daemon's metrics. */

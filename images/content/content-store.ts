@@ -7,9 +7,22 @@ import { matchesDigest, requireDigest } from '../digest.ts';
 /** Manifests, indexes and configurations, each in a file named by its digest. Layers are not kept. */
 export class ContentStore {
 	readonly #root: string;
+	#bytes = 0;
+	#files = 0;
 
 	constructor(root: string) {
 		this.#root = root;
+	}
+
+	/** Space of what is stored, once `measure` was called. */
+	get usage(): { readonly bytes: number; readonly inodes: number } {
+		return { bytes: this.#bytes, inodes: this.#files };
+	}
+
+	async measure(): Promise<void> {
+		const files = await this.list();
+		this.#files = files.length;
+		this.#bytes = files.reduce((sum, file) => sum + file.bytes, 0);
 	}
 
 	/** undefined when it is not here, or is not what its digest says any more: then it is brought again. */
@@ -30,13 +43,17 @@ export class ContentStore {
 		try {
 			await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
 			await writeFileAtomic(path, bytes, { durable: true });
+			this.#bytes += bytes.length;
+			this.#files++;
 		} catch (error) {
 			throw fromSystemError(`Cannot write ${path}`, error);
 		}
 	}
 
-	async delete(digest: string): Promise<void> {
-		await rm(this.#path(digest), { force: true });
+	/** Removes files that `list` told. */
+	async delete(files: readonly { readonly path: string }[]): Promise<void> {
+		for (const { path } of files) await rm(path, { force: true });
+		await this.measure();
 	}
 
 	/** Every file of the store; `digest` is undefined for one that has no business here (half-written). */

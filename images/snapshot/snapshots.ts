@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '#base/atomic-file.ts';
 import { aborted, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
@@ -7,6 +7,7 @@ import type { SetAside } from '../store/set-aside.ts';
 import { SharedWork } from '../store/shared-work.ts';
 import type { FileOp, NativeFiles } from '../types.ts';
 import { impliedFolderOps } from './implied-folders.ts';
+import { makeLayerRoot } from './layer-root.ts';
 import { decodeSnapshotRecord, encodeSnapshotRecord, type SnapshotRecord } from './snapshot-record.ts';
 import { SyncGate } from './sync-gate.ts';
 
@@ -64,7 +65,9 @@ export class Snapshots {
 		for (const name of await readdir(options.root)) await snapshots.#load(name);
 		for (const folder of await snapshots.interrupted()) {
 			options.log.info('An interrupted layer is removed', { folder });
-			await options.files.removeTree(folder);
+			await options.files.removeTree(folder).catch((error) => {
+				options.log.warn('An interrupted layer cannot be removed', { folder, why: messageOf(error) });
+			});
 		}
 		return snapshots;
 	}
@@ -99,6 +102,8 @@ export class Snapshots {
 		const snapshot = this.#known.get(chainId);
 		if (snapshot === undefined) return;
 		this.#known.delete(chainId);
+		// Without its record a half-removed folder cannot be taken for a whole layer.
+		await rm(join(snapshot.folder, RECORD), { force: true });
 		await this.#removeFolder(snapshot.folder);
 	}
 
@@ -133,7 +138,7 @@ export class Snapshots {
 		const files = join(folder, 'fs');
 		this.#busy.add(folder);
 		try {
-			await makeFolders(folder, files);
+			await makeLayerRoot(files);
 			const { impliedFolders } = await request.unpack(files, signal);
 			await this.#parentCommitted(request.parents.at(-1));
 			signal.throwIfAborted();
@@ -190,16 +195,5 @@ export class Snapshots {
 		} finally {
 			this.#busy.delete(folder);
 		}
-	}
-}
-
-async function makeFolders(folder: string, files: string): Promise<void> {
-	try {
-		await mkdir(folder, { mode: 0o700 });
-		await mkdir(files);
-		// The mode given to mkdir is cut by the umask; the root of a container must be open to all.
-		await chmod(files, 0o755);
-	} catch (error) {
-		throw fromSystemError(`Cannot make the folder ${files}`, error);
 	}
 }

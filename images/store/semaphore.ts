@@ -1,22 +1,44 @@
-/** At most `size` at once, first come first served. */
+/** At most `size` at once, first come first served. Who is aborted while waiting leaves at once. */
 export class Semaphore {
 	#free: number;
-	readonly #waiting: (() => void)[] = [];
+	readonly #waiting = new Set<() => void>();
 
 	constructor(size: number) {
 		this.#free = Math.max(size, 1);
 	}
 
 	async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-		if (this.#free > 0) this.#free--;
-		else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+		await this.#enter(signal);
 		try {
-			signal.throwIfAborted();
 			return await work();
 		} finally {
-			const next = this.#waiting.shift();
-			if (next === undefined) this.#free++;
-			else next();
+			this.#leave();
 		}
+	}
+
+	async #enter(signal: AbortSignal): Promise<void> {
+		signal.throwIfAborted();
+		if (this.#free > 0) {
+			this.#free--;
+			return;
+		}
+		const turn = Promise.withResolvers<void>();
+		const leave = () => {
+			this.#waiting.delete(turn.resolve);
+			turn.reject(signal.reason);
+		};
+		this.#waiting.add(turn.resolve);
+		signal.addEventListener('abort', leave, { once: true });
+		await turn.promise.finally(() => signal.removeEventListener('abort', leave));
+	}
+
+	#leave(): void {
+		const [next] = this.#waiting;
+		if (next === undefined) {
+			this.#free++;
+			return;
+		}
+		this.#waiting.delete(next);
+		next();
 	}
 }

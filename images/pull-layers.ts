@@ -1,0 +1,143 @@
+import { StatusError } from '#base/errors.ts';
+import type { Descriptor } from './content/manifest.ts';
+import { chainIdsOf } from './digest.ts';
+import type { LayerLimits } from './layer/layer-job.ts';
+import type { Unpacked } from './layer/unpack.ts';
+import type { WorkerPool } from './layer/worker-pool.ts';
+import { formatReference, type Reference } from './reference.ts';
+import type { Source } from './registry/sources.ts';
+import { makeLayerRoot } from './snapshot/layer-root.ts';
+import type { Snapshot, Snapshots } from './snapshot/snapshots.ts';
+import { Semaphore } from './store/semaphore.ts';
+import type { ImageMetrics, NativeFiles, PullProgress } from './types.ts';
+
+export interface LayerBringerOptions {
+	readonly snapshots: Snapshots;
+	readonly files: NativeFiles;
+	readonly pool: WorkerPool;
+	readonly maxConcurrentLayers: number;
+	readonly limits: LayerLimits;
+	readonly retryDelayMs: number;
+	readonly hooks: ImageMetrics;
+}
+
+export interface LayersRequest {
+	readonly reference: Reference;
+	readonly sources: readonly Source[];
+	readonly layers: readonly Descriptor[];
+	readonly diffIds: readonly string[];
+	readonly signal: AbortSignal;
+	readonly tell: (progress: PullProgress) => void;
+}
+
+/** Brings the layers of images that are not here yet, several at once over all pulls. */
+export class LayerBringer {
+	readonly #options: LayerBringerOptions;
+	readonly #slots: Semaphore;
+
+	constructor(options: LayerBringerOptions) {
+		this.#options = options;
+		this.#slots = new Semaphore(options.maxConcurrentLayers);
+	}
+
+	/** Returns the compressed bytes that were brought. The first failure ends the other layers too. */
+	async bring(request: LayersRequest): Promise<number> {
+		const failing = new AbortController();
+		const signal = AbortSignal.any([request.signal, failing.signal]);
+		const chainIds = chainIdsOf(request.diffIds);
+		let bytes = 0;
+		let first: unknown;
+		const bringing = request.layers.map(async (layer, i) => {
+			try {
+				if (await this.#bringOne({ ...request, signal }, layer, i, chainIds)) bytes += layer.size;
+			} catch (error) {
+				first ??= error;
+				failing.abort(error);
+			}
+		});
+		await Promise.all(bringing);
+		if (first !== undefined) throw first;
+		return bytes;
+	}
+
+	/** Whether bytes had to be brought for it. */
+	async #bringOne(
+		request: LayersRequest,
+		layer: Descriptor,
+		i: number,
+		chainIds: readonly string[],
+	): Promise<boolean> {
+		const { snapshots, hooks } = this.#options;
+		const [chainId, diffId] = [chainIds[i], request.diffIds[i]];
+		if (chainId === undefined || diffId === undefined) return false;
+		const known = snapshots.get(chainId);
+		const told = (doneBytes: number) =>
+			request.tell({ stage: 'layer', digest: layer.digest, doneBytes, totalBytes: layer.size });
+		if (known !== undefined) {
+			hooks.layerReused?.(known.bytes);
+			told(layer.size);
+			return false;
+		}
+		let brought = false;
+		const unpack = (root: string, signal: AbortSignal) => {
+			brought = true;
+			return this.#slots.run(signal, () => this.#unpack({ ...request, signal }, layer, diffId, root, told));
+		};
+		const parents = chainIds.slice(0, i);
+		await snapshots.ensure({ chainId, parents, diffId, digest: layer.digest, unpack }, request.signal);
+		told(layer.size);
+		return brought;
+	}
+
+	/** A mirror that sends wrong bytes gets no second word: then the registry itself is asked. */
+	async #unpack(
+		request: LayersRequest,
+		layer: Descriptor,
+		diffId: string,
+		root: string,
+		told: (doneBytes: number) => void,
+	): Promise<Unpacked> {
+		const from = (sources: readonly Source[]) =>
+			this.#runJob({ ...request, sources }, layer, diffId, root, told);
+		try {
+			return await from(request.sources);
+		} catch (error) {
+			const origin = request.sources.filter((source) => !source.isMirror);
+			const damaged = error instanceof StatusError && error.condition === 'DATA_LOSS';
+			if (!damaged || origin.length === request.sources.length) throw error;
+			await this.#options.files.removeTree(root);
+			await makeLayerRoot(root);
+			return await from(origin);
+		}
+	}
+
+	#runJob(
+		request: LayersRequest,
+		layer: Descriptor,
+		diffId: string,
+		root: string,
+		onProgress: (doneBytes: number) => void,
+	): Promise<Unpacked> {
+		const { pool, files, limits, retryDelayMs } = this.#options;
+		const { digest, size } = layer;
+		const reference = formatReference(request.reference);
+		const job = {
+			kind: 'layer',
+			reference,
+			sources: request.sources,
+			digest,
+			size,
+			diffId,
+			root,
+			limits,
+			retryDelayMs,
+		} as const;
+		return pool.run(job, { signal: request.signal, onProgress, apply: (ops) => files.applyFiles(root, ops) });
+	}
+}
+
+/** The layers of a chain that are here; undefined when one is missing. */
+export function wholeChain(chainIds: readonly string[], snapshots: Snapshots): Snapshot[] | undefined {
+	const found = chainIds.flatMap((chainId) => snapshots.get(chainId) ?? []);
+	return found.length === chainIds.length ? found : undefined;
+}
