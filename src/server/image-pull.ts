@@ -10,7 +10,12 @@ import type { UnaryHandler } from './types.ts';
 export const pullImage: UnaryHandler<'PullImage'> = async (daemon, request, call) => {
 	const reference = imageOf(request.image, 'pull the image');
 	const credentials = toCredentials(request.auth);
-	const options = { signal: call.signal, ...(credentials !== undefined && { credentials }) };
+	using progress = daemon.pulls.begin(reference);
+	const options = {
+		signal: call.signal,
+		onProgress: progress.report,
+		...(credentials !== undefined && { credentials }),
+	};
 	const image = await call.stage('pull', () => daemon.images.pull(reference, options));
 	return { image_ref: image.id };
 };

@@ -47,5 +47,6 @@ function verboseInfo(daemon: Daemon): Record<string, string> {
 			images: daemon.images.list().length,
 		}),
 		recentErrors: JSON.stringify(daemon.recentErrors.list()),
+		pulls: JSON.stringify(daemon.pulls.list()),
 	};
 }

@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { NetworkProvider } from '../network/types.ts';
 import type { Sandboxes } from '../sandbox/sandboxes.ts';
 import type { Stats } from '../stats/stats.ts';
+import type { PullsUnderWay } from './pulls-under-way.ts';
 import type { RecentErrors } from './recent-errors.ts';
 
 /** The parts of a running daemon. Made once by `startDaemon`; handed to every handler. */
@@ -30,6 +31,7 @@ export interface Daemon {
 	/** What the kernel offers to containers. */
 	readonly features: RuntimeFeatures;
 	readonly recentErrors: RecentErrors;
+	readonly pulls: PullsUnderWay;
 	readonly startedAt: Date;
 	/** Why no pod can be run at the moment, as sentences; empty when all is well. */
 	problems(): readonly string[];

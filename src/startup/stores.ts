@@ -12,6 +12,7 @@ import { countBy, createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { openNetwork } from '../network/index.ts';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { Sandboxes } from '../sandbox/sandboxes.ts';
+import { PullsUnderWay } from '../server/pulls-under-way.ts';
 import { RecentErrors } from '../server/recent-errors.ts';
 import type { Daemon } from '../server/types.ts';
 import { readHostFacts } from '../spec/host-facts.ts';
@@ -65,6 +66,7 @@ export async function openStores(
 		metrics,
 		features: await runtimeFeatures(),
 		recentErrors: new RecentErrors(),
+		pulls: new PullsUnderWay(),
 		startedAt: new Date(),
 		problems: () => (launcher.isAlive ? [] : ['the launcher is gone and is being started again']),
 	};
