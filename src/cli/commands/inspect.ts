@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { errnoOf, notFound, StatusError } from '#base/errors.ts';
 import type { Stage } from '../../sandbox/types.ts';
 import type { Cli } from '../cli.ts';
 import { findContainer, findPod } from '../lookup.ts';
 import { json } from '../output/json.ts';
-import { type TimelineStage, timelineTable } from '../output/timeline.ts';
+import { timelineTable } from '../output/timeline.ts';
 import type { Act } from '../program.ts';
 
 interface InspectOptions {
@@ -18,6 +17,7 @@ interface InspectOptions {
 interface Inspected {
 	readonly kind: 'pod' | 'container';
 	readonly id: string;
+	readonly name: string;
 	readonly status: unknown;
 	/** The verbose part of the answer, with its JSON texts parsed. */
 	readonly info: Readonly<Record<string, unknown>>;
@@ -36,22 +36,18 @@ export function addInspect(program: Command, act: Act): void {
 async function inspect(cli: Cli, name: string, options: InspectOptions): Promise<void> {
 	const found = await find(cli, name);
 	if (options.plan) return await showPlan(cli, found);
-	if (options.timeline) return showTimeline(cli, found);
+	if (options.timeline) return await showTimeline(cli, found);
 	cli.io.out(json({ kind: found.kind, status: found.status, info: found.info }));
 }
 
 async function find(cli: Cli, name: string): Promise<Inspected> {
 	try {
-		const { id } = await findPod(cli, name);
-		const { status, info } = await cli.call('PodSandboxStatus', { pod_sandbox_id: id, verbose: true });
-		return { kind: 'pod', id, status, info: parsed(info) };
+		return await inspectPod(cli, (await findPod(cli, name)).id);
 	} catch (error) {
 		if (!(error instanceof StatusError) || error.condition !== 'NOT_FOUND') throw error;
 	}
 	try {
-		const { id } = await findContainer(cli, name);
-		const { status, info } = await cli.call('ContainerStatus', { container_id: id, verbose: true });
-		return { kind: 'container', id, status, info: parsed(info) };
+		return await inspectContainer(cli, (await findContainer(cli, name)).id);
 	} catch (error) {
 		if (!(error instanceof StatusError) || error.condition !== 'NOT_FOUND') throw error;
 		throw notFound(`There is no pod and no container ${name}; "gantry ps -a" lists what there is`, {
@@ -60,25 +56,31 @@ async function find(cli: Cli, name: string): Promise<Inspected> {
 	}
 }
 
-function parsed(info: Readonly<Record<string, string>>): Record<string, unknown> {
-	const parse = (text: string): unknown => {
-		try {
-			return JSON.parse(text);
-		} catch {
-			return text;
-		}
-	};
-	return Object.fromEntries(Object.entries(info).map(([key, text]) => [key, parse(text)]));
+async function inspectPod(cli: Cli, id: string): Promise<Inspected> {
+	const { status, info } = await cli.call('PodSandboxStatus', { pod_sandbox_id: id, verbose: true });
+	return { kind: 'pod', id, name: status?.metadata?.name ?? '', status, info: parsed(info) };
+}
+
+async function inspectContainer(cli: Cli, id: string): Promise<Inspected> {
+	const { status, info } = await cli.call('ContainerStatus', { container_id: id, verbose: true });
+	return { kind: 'container', id, name: status?.metadata?.name ?? '', status, info: parsed(info) };
+}
+
+/** The daemon puts one JSON object under `info`; another runtime may do as it likes. */
+function parsed({ info = '{}' }: Readonly<Record<string, string>>): Record<string, unknown> {
+	try {
+		return JSON.parse(info) as Record<string, unknown>;
+	} catch {
+		return {};
+	}
 }
 
 async function showPlan(cli: Cli, { kind, id, info }: Inspected): Promise<void> {
-	const { state } = await cli.folders();
-	const folder = join(state, kind === 'pod' ? 'sandboxes' : 'containers', id);
-	const launch = await readPlan(join(folder, 'bundle', 'plan.txt'), kind, id);
-	const network = kind === 'pod' ? await networkPlan(info) : [];
+	const launch = await readPlan(String(info.plan ?? ''), kind, id);
+	const network = networkPlan(info);
 	if (cli.options.json) return cli.io.out(json({ id, launch, network }));
 	cli.io.out(`# launch plan of ${kind} ${id}\n${launch.join('\n')}\n`);
-	if (network.length > 0) cli.io.out(`\n# network plan of pod ${id}\n${network.join('\n')}\n`);
+	if (network.length > 0) cli.io.out(`\n# network plan of ${kind} ${id}\n${network.join('\n')}\n`);
 }
 
 async function readPlan(path: string, kind: string, id: string): Promise<readonly string[]> {
@@ -87,7 +89,7 @@ async function readPlan(path: string, kind: string, id: string): Promise<readonl
 	} catch (error) {
 		if (errnoOf(error) !== 'ENOENT') throw error;
 		throw notFound(
-			`There is no launch plan of ${kind} ${id} at ${path}; --root and --state must be those of the daemon`,
+			`The launch plan of ${kind} ${id} is not there any more${path === '' ? '' : ` (${path})`}`,
 			{ cause: error },
 		);
 	}
@@ -98,10 +100,24 @@ function networkPlan(info: Readonly<Record<string, unknown>>): readonly string[]
 	return Array.isArray(plan) ? plan.map(String) : [];
 }
 
-function showTimeline(cli: Cli, { kind, id, info }: Inspected): void {
-	const stages = (info.timeline ?? []) as readonly Stage[];
-	if (cli.options.json) return void cli.io.out(json({ id, stages }));
-	const title = `${kind} ${id}`;
-	const rows: TimelineStage[] = stages.map((stage) => ({ ...stage, of: '' }));
-	cli.io.out(`# start of ${title}\n${timelineTable(rows)}`);
+/** Of a container its own start; of a pod its start and then that of each of its containers. */
+async function showTimeline(cli: Cli, found: Inspected): Promise<void> {
+	const containers = found.kind === 'pod' ? await containersOfPod(cli, found.id) : [];
+	const timelines = [found, ...containers].map(({ kind, id, name, info }) => ({
+		kind,
+		id,
+		name,
+		stages: (info.timeline ?? []) as readonly Stage[],
+	}));
+	if (cli.options.json) return cli.io.out(json(timelines));
+	const texts = timelines.map(
+		({ kind, name, stages }) => `# start of ${kind} ${name}\n${timelineTable(stages)}`,
+	);
+	cli.io.out(texts.join('\n'));
+}
+
+async function containersOfPod(cli: Cli, podId: string): Promise<readonly Inspected[]> {
+	const { containers } = await cli.call('ListContainers', { filter: { pod_sandbox_id: podId } });
+	const inOrder = containers.toSorted((a, b) => Number(BigInt(a.created_at) - BigInt(b.created_at)));
+	return await Promise.all(inOrder.map((container) => inspectContainer(cli, container.id)));
 }

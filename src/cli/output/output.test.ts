@@ -64,8 +64,8 @@ test('progress is drawn on a terminal only', () => {
 
 test('a timeline draws each stage where it was', () => {
 	const stages = [
-		{ of: '', name: 'network', startedUs: 0, elapsedUs: 1000 },
-		{ of: '', name: 'start', startedUs: 1000, elapsedUs: 1000 },
+		{ name: 'network', startedUs: 0, elapsedUs: 1000 },
+		{ name: 'start', startedUs: 1000, elapsedUs: 1000 },
 	];
 	const lines = timelineTable(stages).trimEnd().split('\n');
 	assert.match(lines[1] ?? '', /^network +0 µs +1\.0 ms {2}={20}$/);
