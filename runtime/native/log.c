@@ -108,53 +108,53 @@ static bool tell_lost(struct batch *batch)
 	return n == length;
 }
 
-/* Where byte `offset` of the batch falls: the part, and how far after the end of the last whole entry. */
-static int locate(const struct batch *batch, int from, size_t offset, size_t *after_entry)
+static bool ends_entry(const struct iovec *part)
 {
-	*after_entry = 0;
-	for (int i = from; i < batch->count; i++) {
-		const struct iovec *part = &batch->parts[i];
-		if (offset < part->iov_len) {
-			*after_entry += offset;
-			return i;
-		}
-		offset -= part->iov_len;
-		*after_entry += part->iov_len;
-		if (((const char *)part->iov_base)[part->iov_len - 1] == '\n') *after_entry = 0;
+	return ((const char *)part->iov_base)[part->iov_len - 1] == '\n';
+}
+
+/* After `written` bytes nothing more went in: whole entries stay, the rest is lost. */
+static void drop_rest(struct batch *batch, size_t written, int err)
+{
+	size_t offset = 0, kept = 0;
+	int first_lost = 0;
+	for (int i = 0; i < batch->count && (offset += batch->parts[i].iov_len) <= written; i++) {
+		if (!ends_entry(&batch->parts[i])) continue;
+		kept = offset;
+		first_lost = i + 1;
 	}
-	return batch->count;
+	count_lost(batch, first_lost, err);
+	cut_torn(batch->log, written - kept);
+}
+
+/* One write from byte `written` of the batch on; 0 when all of it is written. */
+static ssize_t write_from(struct batch *batch, size_t written)
+{
+	int at = 0;
+	while (at < batch->count && written >= batch->parts[at].iov_len) written -= batch->parts[at++].iov_len;
+	if (at == batch->count) return 0;
+	struct iovec whole = batch->parts[at];
+	batch->parts[at] = (struct iovec){(char *)whole.iov_base + written, whole.iov_len - written};
+	ssize_t n = writev(batch->log->fd, batch->parts + at, batch->count - at);
+	batch->parts[at] = whole;
+	return n;
 }
 
 static void flush(struct batch *batch)
 {
-	struct log *log = batch->log;
-	int from = 0;
-	size_t torn = 0; /* bytes of an unfinished entry at the end of the file */
-	if (batch->count > 0 && log->fd >= 0 && !tell_lost(batch)) {
-		count_lost(batch, 0, log->lost_err);
+	size_t written = 0;
+	if (batch->count == 0) return;
+	if (!tell_lost(batch)) {
+		count_lost(batch, 0, batch->log->lost_err);
 		batch->count = 0;
 	}
-	while (from < batch->count && log->fd >= 0) {
-		ssize_t n = writev(log->fd, batch->parts + from, batch->count - from);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+	for (ssize_t n; (n = write_from(batch, written)) != 0;) {
+		if (n < 0 && errno == EINTR) continue;
 		if (n < 0) {
-			count_lost(batch, from, errno);
-			cut_torn(log, torn);
+			drop_rest(batch, written, errno);
 			break;
 		}
-		size_t after_entry, before = torn, left = (size_t)n;
-		int stopped = locate(batch, from, left, &after_entry);
-		bool entry_ended = false;
-		for (int i = from; i < stopped; i++) {
-			left -= batch->parts[i].iov_len;
-			if (((const char *)batch->parts[i].iov_base)[batch->parts[i].iov_len - 1] == '\n') entry_ended = true;
-		}
-		torn = after_entry + (entry_ended ? 0 : before);
-		from = stopped;
-		if (from < batch->count && left > 0) {
-			batch->parts[from].iov_base = (char *)batch->parts[from].iov_base + left;
-			batch->parts[from].iov_len -= left;
-		}
+		written += (size_t)n;
 	}
 	batch->count = 0;
 }

@@ -206,7 +206,9 @@ export class Fixture {
 			.map(Number);
 	}
 	async close(): Promise<void> {
-		for (const id of [...this.#created]) await this.delete(id).catch(() => {});
+		/* What a failed test has left, so that the next run starts clean; what it tells is the test's own error. */
+		const { containers } = await this.control.call('LIST', {}, 'LISTED');
+		for (const id of new Set([...this.#created, ...containers.map(({ id }) => id)])) await this.delete(id).catch(() => {});
 		await this.control.call('SHUTDOWN', {}, 'OK');
 		await this.control.until(() => this.control.closed || undefined);
 		const exited = new Promise((resolve) => this.#launcher.once('exit', resolve));
