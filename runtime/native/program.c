@@ -74,6 +74,8 @@ static void become(const struct program *program, int in, int out, int err, int 
 	sigset_t none;
 	sigemptyset(&none);
 	int step = 0;
+	/* A creator that is killed, because nobody waits for its container any more, takes the hook with it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0);
 	for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -319,6 +319,9 @@ int container_kill(struct shim *shim, struct client *client, const struct frame 
 	if (!msg_kill_decode(&body, &request)) return -EPROTO;
 	struct container *container = container_find(shim, request.id);
 	if (!container) return refuse(client, frame->request_id, ENOENT, "container %s is not here", request.id);
+	/* Killing the creator (and so the hook that it waits for) ends CREATE with an error: its caller has given up. */
+	if (container->phase == CREATING && request.signal == SIGKILL && container->task.creator && kill(container->task.creator, SIGKILL) == 0)
+		return conn_send_ok(&client->conn, frame->request_id);
 	if (container->phase == CREATING) return refuse(client, frame->request_id, EBUSY, "container %s is being created", request.id);
 	if (request.signal > 64) return refuse(client, frame->request_id, EINVAL, "there is no signal %u", request.signal);
 	/* Not reaped yet, so the number is still its own. */

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { alreadyExists, cancelled, messageOf } from '#base/errors.ts';
 import { writeBundle } from '../bundle.ts';
@@ -84,18 +85,27 @@ function createRequest(options: CreateOptions, plan: readonly Op[]): Message<'CR
 	};
 }
 
-/** A create that nobody waits for any more must not go on: the caller tears it down. */
+/** A create that nobody waits for any more is killed, with the hook that it may wait for, and seen to its end. */
 async function requestUnlessAborted(
 	{ connection }: ShimContext,
 	request: Message<'CREATE'>,
 	signal: AbortSignal | undefined,
 ): Promise<Message<'CREATED'>> {
+	const kill = () => {
+		connection
+			.request('KILL', { id: request.id, signal: constants.signals.SIGKILL, all: 0 }, 'OK')
+			.catch(() => {});
+	};
+	signal?.addEventListener('abort', kill, { once: true });
 	try {
-		return await connection.request('CREATE', request, 'CREATED', signal);
+		const created = await connection.request('CREATE', request, 'CREATED');
+		throwIfAborted(signal, `create container ${request.id}`);
+		return created;
 	} catch (error) {
-		if (signal?.aborted)
-			throw cancelled(`Cannot create container ${request.id}: the call was cancelled`, { cause: error });
-		throw error;
+		if (!signal?.aborted) throw error;
+		throw cancelled(`Cannot create container ${request.id}: the call was cancelled`, { cause: error });
+	} finally {
+		signal?.removeEventListener('abort', kill);
 	}
 }
 

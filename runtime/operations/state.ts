@@ -8,7 +8,8 @@ import type { ShimContext } from './context.ts';
 /** OCI runtime.md, "Operations": which phase allows what. */
 export const canStart = (phase: ContainerPhase): boolean => phase === 'created';
 export const canKill = (phase: ContainerPhase): boolean => phase !== 'stopped';
-export const canExec = (phase: ContainerPhase): boolean => phase === 'running';
+/** The specification says nothing of it: the namespaces are there once the container is created. */
+export const canExec = (phase: ContainerPhase): boolean => phase !== 'stopped';
 /** The specification allows it for stopped containers; this one stops what is left first. */
 export const canDelete = (_phase: ContainerPhase): boolean => true;
 

@@ -2,6 +2,7 @@ import { cancelled, unavailable } from '#base/errors.ts';
 import type { ProcessStream, StreamExit } from '../types.ts';
 import type { Frame } from './codec.ts';
 import type { FrameConnection } from './connection.ts';
+import { explained } from './errors.ts';
 import { CONSTANTS } from './schema.ts';
 
 type Output = { readonly stream: 'stdout' | 'stderr'; readonly data: Buffer };
@@ -64,7 +65,9 @@ export class ShimStream implements ProcessStream {
 	}
 
 	async resize(columns: number, rows: number): Promise<void> {
-		await this.#connection.send('RESIZE', { id: '', columns, rows });
+		await explained(`resize the terminal of process ${this.#pid}`, () =>
+			this.#connection.request('RESIZE', { id: '', columns, rows }, 'OK'),
+		);
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
