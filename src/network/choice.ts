@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import type { Log } from '#base/log.ts';
 import type { BuiltinProvider } from './builtin/provider.ts';
 import type { CniProvider } from './cni/provider.ts';
@@ -16,6 +17,7 @@ export interface ChoiceOptions {
 	readonly provider: 'auto' | ProviderName;
 	readonly builtin: BuiltinProvider;
 	readonly cni: CniProvider;
+	readonly stateFolder: string;
 	readonly log: Log;
 }
 
@@ -27,9 +29,13 @@ export class ProviderChoice implements NetworkProvider {
 	readonly #options: ChoiceOptions;
 	/** Settles when the built-in provider is up; undefined as long as nobody needed it. */
 	#builtinUp: Promise<void> | undefined;
+	#restored = false;
 
 	constructor(options: ChoiceOptions) {
 		this.#options = options;
+		options.cni.configuration.onChange(() => {
+			if (this.#restored && this.name === 'builtin') void this.#startBuiltin();
+		});
 	}
 
 	get name(): ProviderName {
@@ -39,7 +45,6 @@ export class ProviderChoice implements NetworkProvider {
 	}
 
 	status(): NetworkStatus {
-		if (this.name === 'builtin') this.#startBuiltin();
 		return this.#chosen.status();
 	}
 
@@ -60,13 +65,15 @@ export class ProviderChoice implements NetworkProvider {
 
 	async restore(living: readonly LivingSandbox[]): Promise<void> {
 		const of = (name: ProviderName) => living.filter(({ result }) => result.provider === name);
-		if (this.#options.provider !== 'builtin' || of('cni').length > 0)
-			await this.#options.cni.restore(of('cni'));
+		const { provider, builtin, cni, stateFolder } = this.#options;
+		await mkdir(stateFolder, { recursive: true });
+		if (provider !== 'builtin' || (await cni.hasAttachments())) await cni.restore(of('cni'));
 		if (this.name === 'builtin' || of('builtin').length > 0) {
-			this.#builtinUp = this.#options.builtin.restore(of('builtin'));
+			this.#builtinUp = builtin.restore(of('builtin'));
 			await this.#builtinUp;
 		}
-		this.#options.log.info('network provider', { provider: this.name, configured: this.#options.provider });
+		this.#restored = true;
+		this.#options.log.info('network provider', { provider: this.name, configured: provider });
 	}
 
 	async setPodCidr(cidrs: readonly string[]): Promise<void> {

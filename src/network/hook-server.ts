@@ -20,6 +20,7 @@ export class HookServer {
 	readonly path: string;
 	readonly #log: Log;
 	readonly #handlers = new Map<string, HookHandler>();
+	readonly #sockets = new Set<Socket>();
 	#server: Server | undefined;
 
 	constructor(path: string, log: Log) {
@@ -49,15 +50,19 @@ export class HookServer {
 		await chmod(this.path, 0o600);
 	}
 
+	/** Hooks that still wait are cut off: their work goes on or is taken up by the next daemon. */
 	async close(): Promise<void> {
 		const server = this.#server;
 		this.#server = undefined;
 		if (server === undefined) return;
+		for (const socket of this.#sockets) socket.destroy();
 		await new Promise((resolve) => server.close(resolve));
 		await rm(this.path, { force: true });
 	}
 
 	#serve(socket: Socket): void {
+		this.#sockets.add(socket);
+		socket.on('close', () => this.#sockets.delete(socket));
 		let text = '';
 		const onData = (chunk: Buffer) => {
 			text += chunk.toString('latin1');
@@ -72,9 +77,11 @@ export class HookServer {
 
 	async #answer(line: string): Promise<string> {
 		const [verb = '', token = '', pid = '', ...rest] = line.split(' ');
+		if (rest.length > 0 || !/^\d{1,10}$/.test(pid)) return 'error this is no request of a network hook';
 		const handler = this.#handlers.get(token);
-		if (rest.length > 0 || handler === undefined || !/^\d{1,10}$/.test(pid))
-			return 'error the daemon does not know this sandbox';
+		// The sandbox is off its network already: a teardown may run its hooks twice.
+		if (handler === undefined && verb === 'del') return 'ok';
+		if (handler === undefined) return 'error the daemon does not know this sandbox';
 		try {
 			await handler(verb, Number(pid));
 			return 'ok';

@@ -1,9 +1,9 @@
 /** The network of sandboxes: the built-in provider, CNI, and the files that go with them. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '#base/log.ts';
 import type { Launcher } from '#runtime';
 import { BuiltinProvider } from './builtin/provider.ts';
+import { parseSubnets } from './builtin/subnets.ts';
 import { ProviderChoice } from './choice.ts';
 import { CniProvider } from './cni/provider.ts';
 import type { NetworkProvider } from './types.ts';
@@ -37,7 +37,7 @@ export interface NetworkOptions {
  */
 export async function openNetwork(options: NetworkOptions): Promise<NetworkProvider> {
 	const log = options.log.child({ part: 'network' });
-	await mkdir(options.stateFolder, { recursive: true });
+	parseSubnets(options.subnets);
 	const builtin = new BuiltinProvider({ ...options, log });
 	const cni = new CniProvider({
 		confDir: options.cniConfDir,
@@ -48,5 +48,11 @@ export async function openNetwork(options: NetworkOptions): Promise<NetworkProvi
 		hookBinary: options.hookBinary,
 		log,
 	});
-	return new ProviderChoice({ provider: options.provider, builtin, cni, log });
+	return new ProviderChoice({
+		provider: options.provider,
+		builtin,
+		cni,
+		stateFolder: options.stateFolder,
+		log,
+	});
 }

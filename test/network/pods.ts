@@ -80,8 +80,8 @@ export class Namespace {
 	}
 
 	/** Asks a server from here: `name address-of-the-asker`, or '' when nothing answers. */
-	ask(address: string, port: number, protocol: 'tcp' | 'udp' = 'tcp'): Promise<string> {
-		return askFrom(['nsenter', '--target', String(this.pid), '--net'], address, port, protocol);
+	ask(address: string, port: number, protocol: 'tcp' | 'udp' = 'tcp', fromPort = 0): Promise<string> {
+		return askFrom(['nsenter', '--target', String(this.pid), '--net'], address, port, protocol, fromPort);
 	}
 
 	async end(): Promise<void> {
@@ -92,7 +92,7 @@ export class Namespace {
 }
 
 const CLIENT = `
-const [address, port, protocol] = process.argv.slice(1);
+const [address, port, protocol, from] = process.argv.slice(1);
 const out = (data) => { process.stdout.write(data.toString()); };
 if (protocol === 'tcp') {
   const s = require('net').connect(Number(port), address);
@@ -100,7 +100,7 @@ if (protocol === 'tcp') {
 } else {
   const s = require('dgram').createSocket(address.includes(':') ? 'udp6' : 'udp4');
   s.on('message', (m) => { out(m); s.close(); }); s.on('error', () => {});
-  s.send('?', Number(port), address); setTimeout(() => process.exit(0), 3000).unref();
+  s.bind(Number(from), () => s.send('?', Number(port), address)); setTimeout(() => process.exit(0), 3000).unref();
 }
 `;
 
@@ -109,9 +109,12 @@ async function askFrom(
 	address: string,
 	port: number,
 	protocol: 'tcp' | 'udp',
+	fromPort = 0,
 ): Promise<string> {
 	const [program = process.execPath, ...args] = [...prefix, process.execPath];
-	return (await run([program, ...args, '-e', CLIENT, address, String(port), protocol])).stdout.trim();
+	return (
+		await run([program, ...args, '-e', CLIENT, address, String(port), protocol, String(fromPort)])
+	).stdout.trim();
 }
 
 /** Asks from the host of the test. */

@@ -24,7 +24,7 @@ export function attachSteps(bridge: BridgeFacts, allocation: Allocation): NetSte
 	const eth0 = { name: POD_INTERFACE, index: POD_INDEX };
 	return [
 		makeVeth(vethOf(bridge, allocation)),
-		...(familiesOf(allocation).includes(6) ? ipv6Settings() : []),
+		...settings(allocation),
 		linkUp('pod', 'lo', LOOPBACK_INDEX),
 		linkUp('pod', eth0.name, eth0.index),
 		...allocation.addresses.map((own) => addAddress('pod', eth0, own)),
@@ -61,9 +61,19 @@ const vethOf = ({ instance, bridgeIndex, mtu }: BridgeFacts, { sandboxId, addres
 	alias: linkAlias(instance, sandboxId),
 });
 
-/** A pod has the addresses that it is given: no router may advertise others, and none is doubted. */
-const ipv6Settings = (): NetStep[] => [
+/**
+ * A pod has the addresses and the way out that it is given: no router and no neighbour may tell it others
+ * (a pod that may send raw packets could else take over those beside it), and no address is doubted.
+ */
+const settings = (allocation: Allocation): NetStep[] => [
+	sysctlStep('pod', 'net/ipv4/conf/all/accept_redirects', '0'),
+	sysctlStep('pod', `net/ipv4/conf/${POD_INTERFACE}/accept_redirects`, '0'),
+	...(familiesOf(allocation).includes(6) ? IPV6_SETTINGS : []),
+];
+
+const IPV6_SETTINGS: readonly NetStep[] = [
 	sysctlStep('pod', 'net/ipv6/conf/all/disable_ipv6', '0'),
 	sysctlStep('pod', `net/ipv6/conf/${POD_INTERFACE}/accept_ra`, '0'),
+	sysctlStep('pod', `net/ipv6/conf/${POD_INTERFACE}/accept_redirects`, '0'),
 	sysctlStep('pod', `net/ipv6/conf/${POD_INTERFACE}/accept_dad`, '0'),
 ];

@@ -15,6 +15,7 @@ export class CniConfiguration {
 	#seen = '';
 	#status: NetworkStatus;
 	#watch: Disposable | undefined;
+	#changed: () => void = () => {};
 	#reloading: Promise<void> = Promise.resolve();
 
 	constructor(folder: string, runner: PluginRunner, log: Log) {
@@ -30,6 +31,11 @@ export class CniConfiguration {
 	}
 	get status(): NetworkStatus {
 		return this.#status;
+	}
+
+	/** Calls back after another configuration came into force. One listener. */
+	onChange(changed: () => void): void {
+		this.#changed = changed;
 	}
 
 	/** Reads the folder, and from then on whenever it changes. */
@@ -57,13 +63,15 @@ export class CniConfiguration {
 			network?.cniVersion,
 			problems,
 		]);
-		if (seen !== this.#seen) this.#tell(network, problems);
+		const isNew = seen !== this.#seen;
+		if (isNew) this.#tell(network, problems);
 		this.#seen = seen;
 		this.#network = network;
 		this.#status =
 			network === undefined
 				? notReady('NetworkPluginNotReady', problems.join('; '))
 				: await this.#ask(network);
+		if (isNew) this.#changed();
 	}
 
 	#tell(network: CniNetwork | undefined, problems: readonly string[]): void {
