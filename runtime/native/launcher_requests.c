@@ -15,11 +15,11 @@ static void write_holder(const struct launcher *launcher, int fd)
 
 static int held_by_another(int fd, const char *path, struct failure *failure)
 {
-	char text[48] = "";
-	int holder, daemon;
-	if (pread(fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%d %d", &holder, &daemon) == 2)
-		return fail(failure, EWOULDBLOCK, "cannot lock %s: process %d holds it (launcher of process %d)", path, holder, daemon);
-	return fail(failure, EWOULDBLOCK, "cannot lock %s: another process holds it", path);
+	char text[48] = "", *rest;
+	if (pread(fd, text, sizeof(text) - 1, 0) < 0) text[0] = 0;
+	long holder = strtol(text, &rest, 10), daemon = strtol(rest, NULL, 10);
+	if (holder <= 0) return fail(failure, EWOULDBLOCK, "cannot lock %s: another process holds it", path);
+	return fail(failure, EWOULDBLOCK, "cannot lock %s: process %ld holds it (launcher of process %ld)", path, holder, daemon);
 }
 
 int launcher_lock(struct launcher *launcher, const char *path, struct failure *failure)

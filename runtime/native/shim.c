@@ -1,4 +1,5 @@
 /* The shim's set-up and loop. Its life is drawn in shim_state.h. */
+#include "resident.h"
 #include "shim.h"
 #include <errno.h>
 #include <malloc.h>
@@ -61,6 +62,7 @@ static void give_back(struct shim *shim)
 {
 	madvise(shim->buffer, CONN_READ_BYTES, MADV_DONTNEED);
 	malloc_trim(0);
+	resident_trim();
 	shim->buffer_used = false;
 }
 
