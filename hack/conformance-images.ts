@@ -4,9 +4,9 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { busyboxLayer, fileLayer } from './images/busybox.ts';
+import { type ImageSource, registryAt } from '../test/support/registry.ts';
+import { busyboxLayer, fileLayer } from './images/layers.ts';
 import { compile, withLibraries, withPackages } from './images/programs.ts';
-import { type ImageToPush, pushImage } from './images/push.ts';
 
 const [registry, registriesConf] = process.argv.slice(2);
 if (registry === undefined || registriesConf === undefined)
@@ -15,6 +15,8 @@ if (registry === undefined || registriesConf === undefined)
 const MIRRORED = ['registry.k8s.io', 'k8s.gcr.io', 'gcr.io', 'docker.io'];
 const TESTS = 'gcr.io/k8s-staging-cri-tools';
 const E2E = 'registry.k8s.io/e2e-test-images';
+type Content = Pick<ImageSource, 'layers' | 'config'>;
+
 const PATH = ['PATH=/bin:/sbin:/usr/bin:/usr/sbin'];
 const ARCHITECTURE = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
@@ -53,12 +55,12 @@ const nginx = withPackages(['nginx'], (folder) =>
 	fileLayer(withLibraries('usr/sbin/nginx', join(folder, 'usr/sbin/nginx')), 0o755),
 );
 
-const shell: ImageToPush = { layers: [busybox, tools], config: { Cmd: ['sh'], Env: PATH } };
-const small = (name: string, config: Record<string, unknown> = {}): ImageToPush => ({
+const shell: Content = { layers: [busybox, tools], config: { Cmd: ['sh'], Env: PATH } };
+const small = (name: string, config: Record<string, unknown> = {}): Content => ({
 	layers: [busybox, fileLayer({ [name]: `${name}\n` })],
 	config: { Cmd: ['sh'], Env: PATH, ...config },
 });
-const webServer = (port: number): ImageToPush => ({
+const webServer = (port: number): Content => ({
 	layers: [
 		busybox,
 		nginx,
@@ -77,7 +79,7 @@ const webServer = (port: number): ImageToPush => ({
 });
 const HTTPD = 'echo "httpd: serving on port 80"; exec httpd -f -p 80 -h /www';
 
-const images: Readonly<Record<string, ImageToPush>> = {
+const images: Readonly<Record<string, Content>> = {
 	[`${E2E}/busybox:1.29-2`]: shell,
 	[`${E2E}/nginx:1.14-2`]: webServer(80),
 	[`${E2E}/httpd:2.4.39-4`]: {
@@ -116,7 +118,11 @@ const images: Readonly<Record<string, ImageToPush>> = {
 	'docker.io/library/busybox:latest': shell,
 };
 
-for (const [name, image] of Object.entries(images)) await pushImage(registry, name, image);
+const pusher = registryAt(registry);
+for (const [reference, content] of Object.entries(images)) {
+	const [, name = '', tag = 'latest'] = /^(.+?)(?::([^:]+))?$/.exec(reference) ?? [];
+	await pusher.pushImage({ ...content, name, tag });
+}
 const mirrors = MIRRORED.map(
 	(host) =>
 		`[[registry]]\nprefix = "${host}"\nlocation = "${host}"\n[[registry.mirror]]\nlocation = "${registry}/${host}"\ninsecure = true\n`,

@@ -1,6 +1,6 @@
 /** Builds the two images of hack/demo and pushes them: node hack/demo-images.ts 127.0.0.1:PORT */
-import { busyboxLayer, fileLayer } from './images/busybox.ts';
-import { pushImage } from './images/push.ts';
+import { registryAt } from '../test/support/registry.ts';
+import { busyboxLayer, fileLayer } from './images/layers.ts';
 
 const PAGE = '<!doctype html>\n<title>Gantry</title>\n<p>Hello from a pod.</p>\n';
 const SERVE = 'trap "exit 0" TERM; httpd -f -p 8080 -h /www & wait';
@@ -12,12 +12,12 @@ const base = busyboxLayer();
 const page = fileLayer({ 'www/index.html': PAGE, 'www/data/.keep': '' });
 const images = [
 	{
-		name: 'demo/busybox:1',
+		name: 'demo/busybox',
 		layers: [base],
 		config: { Cmd: ['sh'], Env: ['PATH=/bin:/sbin:/usr/bin:/usr/sbin'] },
 	},
 	{
-		name: 'demo/web:1',
+		name: 'demo/web',
 		layers: [base, page],
 		config: {
 			Cmd: ['sh', '-c', SERVE],
@@ -27,9 +27,7 @@ const images = [
 		},
 	},
 ];
-for (const { name, ...image } of images) {
-	const digest = await pushImage(registry, name, image);
-	console.log(
-		`${registry}/${name}  ${digest.slice(0, 19)}  ${image.layers.length} layer${image.layers.length > 1 ? 's' : ''}`,
-	);
+for (const image of images) {
+	const { reference, digest, layers } = await registryAt(registry).pushImage({ ...image, tag: '1' });
+	console.log(`${reference}  ${digest.slice(0, 19)}  ${layers.length} layer${layers.length > 1 ? 's' : ''}`);
 }
