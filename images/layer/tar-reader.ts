@@ -67,7 +67,7 @@ async function* dataOf(
 		yield* entry as AsyncIterable<Buffer>;
 	} catch (error) {
 		if (isDestroyed(error)) await failed;
-		throw error;
+		throw asTarError(error);
 	}
 }
 
