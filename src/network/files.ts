@@ -8,7 +8,7 @@ export interface DnsSettings {
 	readonly options: readonly string[];
 }
 
-/** What every resolver library reads at most: names beyond these limits are ignored by it, not by us. */
+/** A value with one of these would begin a line of its own. */
 const HAS_BREAK = /[\n\r\0]/;
 
 /**

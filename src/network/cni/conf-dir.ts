@@ -39,7 +39,7 @@ const POLL_MS = 5000;
  * Calls back when something in a folder may have changed. The folder may come, go and come back: its parent is
  * watched as well, and a slow poll backs up both (network file systems, lost watches, missing parents).
  */
-export function watchFolder(folder: string, onChange: () => void): Disposable {
+export function watchFolder(folder: string, onChange: () => void, { pollMs = POLL_MS } = {}): Disposable {
 	let settle: NodeJS.Timeout | undefined;
 	let watches: Disposable[] = [];
 	let closed = false;
@@ -58,7 +58,7 @@ export function watchFolder(folder: string, onChange: () => void): Disposable {
 		}, SETTLE_MS).unref();
 	};
 	arm();
-	const poll = setInterval(onChange, POLL_MS).unref();
+	const poll = setInterval(onChange, pollMs).unref();
 	return {
 		[Symbol.dispose]: () => {
 			closed = true;
