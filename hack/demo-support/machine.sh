@@ -28,7 +28,7 @@ MACHINE_PARTS=(mounts cgroups namespaces links addresses routes tables processes
 machine_snapshot() {
 	local part
 	mkdir -p "$1"
-	for part in "${MACHINE_PARTS[@]}"; do "machine_$part" | sort -u >"$1/$part"; done
+	for part in "${MACHINE_PARTS[@]}"; do { "machine_$part" || true; } | sort -u >"$1/$part"; done
 }
 
 # Something new that is not ours came from elsewhere on a busy machine. Namespaces are ours unless every process in

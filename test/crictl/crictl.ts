@@ -49,7 +49,10 @@ export function crictlFor(address: string): Crictl {
 
 /** A table of crictl as objects by heading: columns are separated by two or more spaces. */
 export function rowsOf(table: string): Record<string, string>[] {
-	const [head = '', ...lines] = table.trimEnd().split('\n');
+	// `stats` clears the screen first.
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+	const plain = table.replace(/\u001b\[[0-9;]*[A-Za-z]/g, '');
+	const [head = '', ...lines] = plain.trimEnd().split('\n');
 	const titles = head.split(/\s{2,}/).map((title) => title.trim());
 	const starts = titles.map((title, index) => (index === 0 ? 0 : head.indexOf(`  ${title}`) + 2));
 	return lines.map((line) =>
