@@ -9,8 +9,14 @@ import type { Call, Daemon, StreamHandler } from './types.ts';
 const QUEUE_LIMIT = 4096;
 
 /** GetContainerEvents: every event from now on, in order, until the client leaves. */
-export const getContainerEvents: StreamHandler<'GetContainerEvents'> = async function* (daemon, _request, call) {
-	const queue = new EventQueue<ContainerEventResponseInit>(QUEUE_LIMIT, (total) => dropped(daemon, call, total));
+export const getContainerEvents: StreamHandler<'GetContainerEvents'> = async function* (
+	daemon,
+	_request,
+	call,
+) {
+	const queue = new EventQueue<ContainerEventResponseInit>(QUEUE_LIMIT, (total) =>
+		dropped(daemon, call, total),
+	);
 	const unsubscribe = daemon.events.subscribe((event) => queue.push(toCriEvent(daemon, event)));
 	const end = (): void => queue.end();
 	call.signal.addEventListener('abort', end, { once: true });
@@ -25,7 +31,8 @@ export const getContainerEvents: StreamHandler<'GetContainerEvents'> = async fun
 function dropped(daemon: Daemon, call: Call, total: number): void {
 	daemon.metrics.eventsDropped(1);
 	// Once, then at every doubling: a reader that hangs must not fill the log.
-	if ((total & (total - 1)) === 0) call.log.warn('A reader of events is too slow: the oldest ones are dropped', { dropped: total });
+	if ((total & (total - 1)) === 0)
+		call.log.warn('A reader of events is too slow: the oldest ones are dropped', { dropped: total });
 }
 
 /** With the statuses as they are at the event, not when the reader gets to it. */
