@@ -146,6 +146,7 @@ test('ask: one line to the daemon, one back', async () => {
 		});
 		socket.on('error', () => undefined);
 	});
+	server.unref();
 	server.listen(path);
 	await once(server, 'listening');
 	const ask = async (): Promise<{ status: number; stderr: string }> => {

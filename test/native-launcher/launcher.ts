@@ -18,7 +18,7 @@ import { PROTOCOL_VERSION } from '../../runtime/shim/schema.ts';
 
 /** GANTRY_SHIM names another build, such as runtime/native/build/sanitize/gantry-shim. */
 export const SHIM =
-	process.env['GANTRY_SHIM'] ??
+	process.env.GANTRY_SHIM ??
 	fileURLToPath(new URL('../../runtime/native/build/gantry-shim', import.meta.url));
 export const HOOK = join(SHIM, '..', 'gantry-hook');
 
