@@ -1,10 +1,10 @@
 /** The daemon's command line and signals. */
 import { Command } from 'commander';
 import { messageOf, StatusError } from '#base/errors.ts';
-import { createLog } from '#base/log.ts';
+import { createLog, type Log } from '#base/log.ts';
 import { type ConfigSources, DEFAULT_CONFIG_FILE, type LoadedConfig, loadConfig } from './config/load.ts';
 import { Reload } from './config/reload.ts';
-import { startDaemon } from './daemon.ts';
+import { type RunningDaemon, startDaemon } from './daemon.ts';
 import { VERSION } from './startup/version.ts';
 
 /** sysexits.h: the configuration is broken, so that starting again cannot help. */
@@ -18,21 +18,28 @@ async function main(sources: ConfigSources): Promise<void> {
 	process.on('unhandledRejection', (error) =>
 		log.error('A failure was not handled; this is a bug', { error }),
 	);
-	const running = await startDaemon(loaded.config, log).catch((error: unknown) => {
-		const stack = error instanceof StatusError ? undefined : error;
-		log.error(`Cannot start: ${messageOf(error)}`, stack === undefined ? {} : { stack });
-		process.exit(1);
-	});
+	const starting = startDaemon(loaded.config, log);
 	const reload = new Reload(sources, loaded, log);
 	process.on('SIGHUP', () => reload.run());
-	const stop = async (signal: NodeJS.Signals): Promise<void> => {
-		process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1));
-		log.info(`Stopping on ${signal}; pods live on`);
-		await running.stop();
-		log.info('Stopped');
-		process.exit(0);
-	};
-	process.once('SIGTERM', stop).once('SIGINT', stop);
+	// Also while it starts: a daemon that is killed half-way would leave its cgroup and network behind.
+	for (const signal of ['SIGTERM', 'SIGINT'] as const)
+		process.once(signal, () => void stop(starting, log, signal));
+	await starting.catch((error: unknown) => {
+		log.error(`Cannot start: ${messageOf(error)}`, error instanceof StatusError ? {} : { error });
+		process.exit(1);
+	});
+}
+
+/** Ends the process with code 0; a start that fails ends it anyway. A second signal ends it at once. */
+async function stop(starting: Promise<RunningDaemon>, log: Log, signal: NodeJS.Signals): Promise<void> {
+	for (const again of ['SIGTERM', 'SIGINT'] as const)
+		process.removeAllListeners(again).once(again, () => process.exit(1));
+	const running = await starting.catch(() => undefined);
+	if (running === undefined) return;
+	log.info(`Stopping on ${signal}; pods live on`);
+	await running.stop();
+	log.info('Stopped');
+	process.exit(0);
 }
 
 function loadOrExit(sources: ConfigSources): LoadedConfig {

@@ -8,7 +8,11 @@ export const RUNTIME_HANDLERS: readonly string[] = ['', 'gantry'];
 export const status: UnaryHandler<'Status'> = (daemon, request) => ({
 	status: { conditions: [runtimeReady(daemon), networkReady(daemon)] },
 	runtime_handlers: RUNTIME_HANDLERS.map((name) => handler(name, daemon)),
-	features: { supplemental_groups_policy: true, user_namespaces_host_network: false, mount_options: false },
+	features: {
+		supplemental_groups_policy: true,
+		user_namespaces_host_network: daemon.features.userNamespaces,
+		mount_options: true,
+	},
 	info: request.verbose ? verboseInfo(daemon) : {},
 });
 

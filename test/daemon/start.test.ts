@@ -92,6 +92,17 @@ describe('gantryd that cannot start says why, and leaves nothing behind', () => 
 	});
 });
 
+it('gantryd that is told to end while it starts ends in order', async () => {
+	const folder = mkdtempSync(join(tmpdir(), 'gantry-start-'));
+	writeFileSync(join(folder, 'gantry.toml'), 'log.level = "debug"\n');
+	const daemon = spawnDaemon(daemonArgs(folder, INSTANCE));
+	await daemon.line(/^launcher started$/);
+	daemon.child.kill('SIGTERM');
+	assert.equal(await daemon.ended, 0);
+	assert.deepEqual(leftoversOf(INSTANCE, folder), []);
+	rmSync(folder, { recursive: true });
+});
+
 describe('gantryd that finds traces of another one', () => {
 	let first: TestDaemon;
 	before(async () => {
