@@ -150,7 +150,7 @@ export const OPTIONS = {
 	'streaming.address': {
 		kind: tcpAddress(false),
 		default: '127.0.0.1:0',
-		doc: 'Address of the streaming server (exec, attach, port-forward). Port 0: any free one.',
+		doc: 'Address of the streaming server (exec, attach, port-forward), which Gantry does not have yet. Port 0: any free one.',
 	},
 	'cgroup.manager': {
 		kind: cgroupManager(),
