@@ -79,7 +79,7 @@ export class Containers {
 		this.#containers.set(container.metadata.id, container);
 	}
 
-	/** Replaces the status; unknown ids are left alone. Call `save` to make it survive a restart. */
+	/** Replaces the status; unknown ids are left alone. Call `trySave` to make it survive a restart. */
 	update(id: string, change: Partial<ContainerStatus>): Container | undefined {
 		const before = this.#containers.get(id);
 		if (before === undefined) return undefined;
@@ -89,11 +89,11 @@ export class Containers {
 		return after;
 	}
 
-	/** Writes the record of what is published now. */
-	async save(id: string): Promise<void> {
+	/** Writes the record of what is published now. It is true even if it cannot be written: that is only logged. */
+	async trySave(id: string): Promise<void> {
 		const container = this.#containers.get(id);
 		if (container === undefined) return;
-		await this.records.save(id, container.status.removing ? 'removing' : 'made', container);
+		await this.records.trySave(id, container.status.removing ? 'removing' : 'made', container);
 	}
 
 	/** Forgets the container. */

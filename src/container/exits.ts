@@ -49,10 +49,9 @@ export async function finish(
 	const { id, sandboxId } = metadata;
 	containers.update(id, { ...ending, finishedAtNs: atNs });
 	log.info('container ended', { sandbox: sandboxId, container: id, ...ending });
-	await containers.save(id).catch((error: unknown) => {
-		log.warn('cannot write the record of a container', { container: id, error: messageOf(error) });
-	});
+	// At once, with the status: the shim's exit record is on the file system already.
 	events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId, containerId: id, atNs });
+	await containers.trySave(id);
 }
 
 async function endingOf(

@@ -25,9 +25,7 @@ async function remove(daemon: Daemon, { metadata }: Container): Promise<void> {
 	const { id, sandboxId, config } = metadata;
 	containers.update(id, { removing: true });
 	if (config.metadata !== null) containers.names.release(containerName(sandboxId, config.metadata), id);
-	await containers.save(id).catch((error: unknown) => {
-		log.warn('cannot note that a container is being removed', { container: id, error: messageOf(error) });
-	});
+	await containers.trySave(id);
 	// What cannot be stopped here the teardown tries again, with the launcher where the shim fails.
 	await stopContainer(daemon, id, 0).catch((error: unknown) => {
 		log.warn('stopping a container failed', { container: id, error: messageOf(error) });

@@ -18,18 +18,22 @@ export async function startContainer(daemon: Daemon, id: string): Promise<void> 
 	const container = containers.get(fullId);
 	if (container === undefined) throw notFound(`Container ${fullId} was removed`);
 	const shim = checkCanStart(daemon, container);
+	const startedAtNs = await release(daemon, container, shim);
+	containers.update(fullId, { startedAtNs });
+	daemon.events.publish({
+		type: 'CONTAINER_STARTED_EVENT',
+		sandboxId,
+		containerId: fullId,
+		atNs: startedAtNs,
+	});
+	await containers.trySave(fullId);
+}
+
+async function release(daemon: Daemon, container: Container, shim: Shim): Promise<bigint> {
 	try {
-		const { startedAtNs } = await shim.start(fullId);
-		containers.update(fullId, { startedAtNs });
-		await containers.save(fullId);
-		daemon.events.publish({
-			type: 'CONTAINER_STARTED_EVENT',
-			sandboxId,
-			containerId: fullId,
-			atNs: startedAtNs,
-		});
+		return (await shim.start(container.metadata.id)).startedAtNs;
 	} catch (error) {
-		await startFailed(daemon, container, error);
+		return await startFailed(daemon, container, error);
 	}
 }
 

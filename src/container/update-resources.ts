@@ -31,7 +31,7 @@ export async function updateResources(
 		log.warn('cannot set the OOM score of a container', { container: id, error: messageOf(error) });
 	});
 	containers.update(id, { resources: merged(container.status.resources, request.linux) });
-	await containers.save(id);
+	await containers.trySave(id);
 }
 
 function checkCanUpdate(id: string, container: Container | undefined): Container {

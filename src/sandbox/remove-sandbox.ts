@@ -32,7 +32,7 @@ async function remove(daemon: Daemon, { metadata }: Sandbox): Promise<void> {
 	if (config.metadata !== null) sandboxes.names.release(sandboxName(config.metadata), id);
 	// What these cannot do the teardown tries again, with the launcher where the shim fails.
 	await stopSandbox(daemon, id).catch(tolerate('stopping it'));
-	await sandboxes.save(id).catch(tolerate('noting it'));
+	await sandboxes.trySave(id);
 	const inside = containers.ofSandbox(id);
 	await Promise.all(
 		inside.map((container) => removeContainer(daemon, container.metadata.id).catch(tolerate('a container'))),

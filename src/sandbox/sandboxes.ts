@@ -54,7 +54,7 @@ export class Sandboxes {
 		this.#sandboxes.set(sandbox.metadata.id, sandbox);
 	}
 
-	/** Replaces the status; unknown ids are left alone. Call `save` to make it survive a restart. */
+	/** Replaces the status; unknown ids are left alone. Call `trySave` to make it survive a restart. */
 	update(id: string, change: Partial<SandboxStatus>): Sandbox | undefined {
 		const before = this.#sandboxes.get(id);
 		if (before === undefined) return undefined;
@@ -63,11 +63,11 @@ export class Sandboxes {
 		return after;
 	}
 
-	/** Writes the record of what is published now. */
-	async save(id: string): Promise<void> {
+	/** Writes the record of what is published now. It is true even if it cannot be written: that is only logged. */
+	async trySave(id: string): Promise<void> {
 		const sandbox = this.#sandboxes.get(id);
 		if (sandbox === undefined) return;
-		await this.records.save(id, this.removals.has(id) ? 'removing' : 'made', sandbox);
+		await this.records.trySave(id, this.removals.has(id) ? 'removing' : 'made', sandbox);
 	}
 
 	/** Forgets the sandbox. */

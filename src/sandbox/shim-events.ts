@@ -28,8 +28,8 @@ function sandboxExited({ sandboxes, events, log }: Daemon, exit: ExitRecord): vo
 		reason: 'SandboxProcessEnded',
 		message: `its process ended with ${how}`,
 	});
-	saveLater({ sandboxes, log }, id);
 	events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId: id, containerId: id, atNs: exit.exitedAtNs });
+	void sandboxes.trySave(id);
 }
 
 /**
@@ -44,17 +44,10 @@ export async function shimLost(daemon: Daemon, sandboxId: string, shim?: Shim): 
 	if (sandboxes.get(sandboxId)?.status.state === 'ready') {
 		log.error('the shim of a sandbox is gone', { sandbox: sandboxId });
 		sandboxes.update(sandboxId, { state: 'notready', reason: 'ShimLost', message: 'its shim is gone' });
-		saveLater(daemon, sandboxId);
 		events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId, containerId: sandboxId, atNs: nowNs() });
+		await sandboxes.trySave(sandboxId);
 	}
 	await Promise.all(
 		containers.ofSandbox(sandboxId).map((container) => containerLost(daemon, container.metadata.id)),
 	);
-}
-
-/** What has happened is true whether or not it can be written. */
-export function saveLater({ sandboxes, log }: Pick<Daemon, 'sandboxes' | 'log'>, id: string): void {
-	sandboxes
-		.save(id)
-		.catch((error: unknown) => log.warn('cannot write the record of a sandbox', { sandbox: id, error }));
 }

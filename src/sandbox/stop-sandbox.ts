@@ -49,5 +49,5 @@ async function stop(daemon: Daemon, { metadata, status }: Sandbox): Promise<void
 		events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId: id, containerId: id, atNs: nowNs() });
 	cleanUp.throwIfFailed(`Cannot stop sandbox ${id}`);
 	sandboxes.update(id, { networkReleased: true });
-	await sandboxes.save(id);
+	await sandboxes.trySave(id);
 }

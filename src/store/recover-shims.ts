@@ -49,7 +49,7 @@ async function adopt(daemon: Daemon, sandboxId: string, found: readonly ShimCont
 			reason: 'SandboxProcessEnded',
 			message: 'its process was gone when the daemon started',
 		});
-		await sandboxes.save(sandboxId);
+		await sandboxes.trySave(sandboxId);
 	}
 	for (const { metadata, status } of containers.ofSandbox(sandboxId)) {
 		const now = byId.get(metadata.id);
@@ -57,7 +57,7 @@ async function adopt(daemon: Daemon, sandboxId: string, found: readonly ShimCont
 		// Started, but the daemon ended before it could note so: the exec is the moment we do not know.
 		else if (now.phase === 'running' && status.startedAtNs === undefined) {
 			containers.update(metadata.id, { startedAtNs: metadata.createdAtNs });
-			await containers.save(metadata.id);
+			await containers.trySave(metadata.id);
 		}
 	}
 }
