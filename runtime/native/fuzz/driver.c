@@ -33,7 +33,7 @@ static void save_present(void)
 {
 	char path[128];
 	snprintf(path, sizeof(path), "crash-%s", fuzz_target.name);
-	FILE *file = fopen(path, "w");
+	FILE *file = state.present.data ? fopen(path, "w") : NULL;
 	if (!file) return;
 	fwrite(state.present.data, 1, state.present.size, file);
 	fclose(file);
@@ -158,6 +158,7 @@ static void run(const uint8_t *data, size_t size)
 	memcpy(exact, data, size);
 	state.present = (struct input){exact, size};
 	fuzz_target.run(exact, size);
+	state.present = (struct input){0};
 	free(exact);
 }
 

@@ -28,7 +28,7 @@ static void run(const uint8_t *data, size_t size)
 	struct seen seen = {0};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets) < 0) return;
 	conn_init(&conn, sockets[0]);
-	size_t piece = size > 0 ? 1 + data[size - 1] * 4u : 1;
+	size_t piece = 1 + (size * 2654435761u >> 7) % (size % 8 ? 1500 : 8);
 	int result = 0;
 	for (size_t at = 0; at < size && result >= 0; at += piece) {
 		size_t count = piece < size - at ? piece : size - at;
