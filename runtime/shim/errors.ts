@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { cancelled, failedPrecondition, internal, resourceExhausted } from '#base/errors.ts';
+import { cancelled, failedPrecondition, internal, invalidArgument, resourceExhausted } from '#base/errors.ts';
 import { describeOp } from '../plan/describe.ts';
 import { type Message, type Op, opName } from './codec.ts';
 import { CONSTANTS } from './schema.ts';
@@ -41,12 +41,16 @@ const SPOKEN = new Set(['ECANCELED', 'ETIMEDOUT']);
  */
 export function explain(what: string, error: unknown, plan: readonly Op[] = []): unknown {
 	if (!(error instanceof ProtocolError)) return error;
-	const make = EXHAUSTED.has(error.errno)
-		? resourceExhausted
-		: error.errno === 'EBUSY'
-			? failedPrecondition
-			: internal;
+	const make = factoryFor(error);
 	return make(sentence(what, error, plan), { cause: error });
+}
+
+function factoryFor({ errno, op }: ProtocolError): typeof internal {
+	if (EXHAUSTED.has(errno)) return resourceExhausted;
+	if (errno === 'EBUSY') return failedPrecondition;
+	// The kernel refuses the value of a limit: a CPU that is not there, a period out of its range.
+	const isValue = errno === 'EINVAL' || errno === 'ERANGE';
+	return op === 'write_file' && isValue ? invalidArgument : internal;
 }
 
 function sentence(what: string, error: ProtocolError, plan: readonly Op[]): string {
