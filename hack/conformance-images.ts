@@ -4,7 +4,9 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type ImageSource, registryAt } from '../test/support/registry.ts';
+import { buildBusybox } from './images/busybox-build.ts';
 import { busyboxLayer, fileLayer } from './images/layers.ts';
 import { compile, withLibraries, withPackages } from './images/programs.ts';
 
@@ -12,6 +14,7 @@ const [registry, registriesConf] = process.argv.slice(2);
 if (registry === undefined || registriesConf === undefined)
 	throw new Error('usage: conformance-images.ts HOST:PORT REGISTRIES_CONF');
 
+const CACHE = fileURLToPath(new URL('../node_modules/.cache/conformance/busybox', import.meta.url));
 const MIRRORED = ['registry.k8s.io', 'k8s.gcr.io', 'gcr.io', 'docker.io'];
 const TESTS = 'gcr.io/k8s-staging-cri-tools';
 const E2E = 'registry.k8s.io/e2e-test-images';
@@ -45,17 +48,12 @@ http {
 }
 `;
 
-const busybox = busyboxLayer();
-// Two specs call programs that Debian's busybox was built without.
-const tools = fileLayer(
-	{ ...withLibraries('usr/bin/pgrep', '/usr/bin/pgrep'), ...withLibraries('usr/bin/ipcs', '/usr/bin/ipcs') },
-	0o755,
-);
+const busybox = busyboxLayer(buildBusybox(CACHE));
 const nginx = withPackages(['nginx'], (folder) =>
 	fileLayer(withLibraries('usr/sbin/nginx', join(folder, 'usr/sbin/nginx')), 0o755),
 );
 
-const shell: Content = { layers: [busybox, tools], config: { Cmd: ['sh'], Env: PATH } };
+const shell: Content = { layers: [busybox], config: { Cmd: ['sh'], Env: PATH } };
 const small = (name: string, config: Record<string, unknown> = {}): Content => ({
 	layers: [busybox, fileLayer({ [name]: `${name}\n` })],
 	config: { Cmd: ['sh'], Env: PATH, ...config },
@@ -69,6 +67,7 @@ const webServer = (port: number): Content => ({
 			'usr/share/nginx/html/index.html': 'nginx\n',
 			'var/lib/nginx/.keep': '',
 			'var/log/nginx/.keep': '',
+			'var/run/.keep': '',
 		}),
 	],
 	config: {

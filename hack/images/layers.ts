@@ -1,10 +1,24 @@
 /** What the images made in hack/ consist of. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { busyboxEntries, type LayerSource } from '../../test/support/registry.ts';
 import { makeTar, type TarEntry } from '../../test/support/tar.ts';
 
-/** Debian's static busybox with its applets. */
-export function busyboxLayer(): LayerSource {
-	return { tar: makeTar(busyboxEntries()) };
+/** A small root file system around a static busybox: Debian's, or another one. */
+export function busyboxLayer(program = '/bin/busybox'): LayerSource {
+	const applets = execFileSync(program, ['--list'], { encoding: 'utf8' }).trim().split('\n');
+	const others = busyboxEntries().filter(({ name }) => !/^bin\/./.test(String(name)));
+	return {
+		tar: makeTar([
+			...others,
+			{ name: 'bin/busybox', data: readFileSync(program), mode: 0o755 },
+			...applets
+				.filter((applet) => applet !== 'busybox')
+				.map(
+					(applet): TarEntry => ({ name: `bin/${applet}`, type: 'link', target: 'bin/busybox', mode: 0o755 }),
+				),
+		]),
+	};
 }
 
 /** Plain files, with the folders above them. */
