@@ -7,6 +7,7 @@ import type { CreatedContainer } from '#runtime';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { CleanUp } from '../sandbox/clean-up.ts';
 import { nowNs } from '../sandbox/clock.ts';
+import { catchUp } from '../sandbox/shim-events.ts';
 import { Timeline } from '../sandbox/timeline.ts';
 import type { Call, Daemon } from '../server/types.ts';
 import { containerSpec, takenFromSandbox } from '../spec/container-spec.ts';
@@ -27,7 +28,6 @@ interface Creation {
 	readonly request: ContainerRequest;
 	readonly metadata: ContainerMetadata;
 	readonly timeline: Timeline;
-	readonly signal: AbortSignal;
 }
 
 interface Layers {
@@ -76,9 +76,7 @@ async function makeContainer(
 		daemon,
 		request,
 		metadata: newMetadata(daemon, request, holder.id),
-		timeline: new Timeline(holder, call.stage),
-		// Not the client's: a retry is to find the result.
-		signal: AbortSignal.timeout(daemon.config.runtime.createTimeoutSeconds * 1000),
+		timeline: new Timeline(holder, call.stage, daemon.config.runtime.createTimeoutSeconds),
 	};
 	const { metadata, timeline } = creation;
 	const status = newStatus(request);
@@ -170,7 +168,7 @@ async function createProcess(
 	input: ContainerSpecInput,
 	layers: Layers,
 ): Promise<CreatedContainer> {
-	const { daemon, metadata, request, signal } = creation;
+	const { daemon, metadata, request, timeline } = creation;
 	const { sandboxId, id, logPath } = metadata;
 	const shim = daemon.sandboxes.shims.get(sandboxId);
 	if (shim === undefined) throw unavailable(`The shim of sandbox ${sandboxId} is gone; run a new sandbox`);
@@ -186,7 +184,7 @@ async function createProcess(
 		...(logPath === '' ? {} : { log: { path: logPath, lineMax: daemon.config.runtime.logLineMaxBytes } }),
 		stdin,
 		stdinOnce: stdin_once,
-		signal,
+		signal: timeline.signal,
 	});
 }
 
@@ -201,4 +199,5 @@ async function publish({ daemon, timeline }: Creation, container: Container): Pr
 	}
 	containers.add(published);
 	events.publish({ type: 'CONTAINER_CREATED_EVENT', sandboxId, containerId: id, atNs: createdAtNs });
+	void catchUp(daemon, sandboxId);
 }

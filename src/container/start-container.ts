@@ -18,8 +18,12 @@ export async function startContainer(daemon: Daemon, id: string): Promise<void> 
 	const container = containers.get(fullId);
 	if (container === undefined) throw notFound(`Container ${fullId} was removed`);
 	const shim = checkCanStart(daemon, container);
+	const beganMs = performance.now();
 	const startedAtNs = await release(daemon, container, shim);
-	containers.update(fullId, { startedAtNs });
+	const elapsedUs = Math.round((performance.now() - beganMs) * 1000);
+	const startedUs = Number((startedAtNs - container.metadata.createdAtNs) / 1000n);
+	const timeline = [...container.status.timeline, { name: 'start', startedUs, elapsedUs }];
+	containers.update(fullId, { startedAtNs, timeline });
 	daemon.events.publish({
 		type: 'CONTAINER_STARTED_EVENT',
 		sandboxId,

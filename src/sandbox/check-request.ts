@@ -1,4 +1,3 @@
-import { hostname as nodeName } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { failedPrecondition, invalidArgument } from '#base/errors.ts';
 import type {
@@ -29,8 +28,6 @@ export interface SandboxRequest {
 	readonly runtimeHandler: string;
 	readonly security: LinuxSandboxSecurityContext | undefined;
 	readonly namespaces: PodNamespaces;
-	/** '' : the beginning of the id. */
-	readonly hostname: string;
 	readonly cgroupParent: string;
 	readonly sysctls: Readonly<Record<string, string>>;
 	readonly portMappings: readonly PortMapping[];
@@ -49,6 +46,7 @@ export function checkSandboxRequest(
 	if (pod.windows !== null) throw invalidArgument('config.windows is set, but this node runs Linux');
 	checkRuntimeHandler(request.runtime_handler);
 	const namespaces = podNamespaces(pod.linux?.security_context?.namespace_options);
+	checkHostname(pod.hostname);
 	checkUserNamespace(namespaces, host);
 	const ports = portMappings(pod.port_mappings);
 	resolvConf(pod.dns_config ?? undefined, '');
@@ -62,7 +60,6 @@ export function checkSandboxRequest(
 		runtimeHandler: request.runtime_handler,
 		security: pod.linux?.security_context ?? undefined,
 		namespaces,
-		hostname: checkHostname(pod.hostname) || (namespaces.hostNetwork ? nodeName() : ''),
 		cgroupParent: cgroupParent(pod.linux?.cgroup_parent ?? '', config.instance),
 		sysctls: podSysctls(pod.linux?.sysctls ?? {}, config.runtime.defaultSysctls, namespaces),
 		// With the node's network there is nothing to map: the kubelet lists the ports that the pod will listen on.
@@ -86,7 +83,7 @@ function checkRuntimeHandler(handler: string): void {
 	);
 }
 
-function checkHostname(hostname: string): string {
+function checkHostname(hostname: string): void {
 	if (Buffer.byteLength(hostname) > 64) {
 		throw invalidArgument(
 			`config.hostname ${JSON.stringify(hostname)} is longer than 64 bytes, the most that Linux takes`,
@@ -95,5 +92,4 @@ function checkHostname(hostname: string): string {
 	if (hostname !== '' && !/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(hostname)) {
 		throw invalidArgument(`config.hostname ${JSON.stringify(hostname)} is no host name`);
 	}
-	return hostname;
 }

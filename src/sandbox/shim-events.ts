@@ -1,3 +1,4 @@
+import { messageOf } from '#base/errors.ts';
 import type { ExitRecord, Shim, ShimContainer } from '#runtime';
 import { containerExited, containerLost } from '../container/exits.ts';
 import type { Daemon } from '../server/types.ts';
@@ -11,10 +12,25 @@ export async function watchShim(
 ): Promise<readonly ShimContainer[]> {
 	daemon.sandboxes.shims.set(sandboxId, shim);
 	void shim.closed.then(() => shimLost(daemon, sandboxId, shim));
-	return await shim.subscribe((exit) => {
-		if (exit.id === sandboxId) sandboxExited(daemon, exit);
-		else void containerExited(daemon, exit);
-	});
+	return await shim.subscribe((exit) => tell(daemon, sandboxId, exit));
+}
+
+/**
+ * Asks a shim once for exits that came before their object was published, when nobody was there to note them. Does
+ * not reject.
+ */
+export async function catchUp(daemon: Daemon, sandboxId: string): Promise<void> {
+	try {
+		const containers = (await daemon.sandboxes.shims.get(sandboxId)?.list()) ?? [];
+		for (const { exit } of containers) if (exit !== undefined) tell(daemon, sandboxId, exit);
+	} catch (error) {
+		daemon.log.debug('cannot ask a shim for exits', { sandbox: sandboxId, error: messageOf(error) });
+	}
+}
+
+function tell(daemon: Daemon, sandboxId: string, exit: ExitRecord): void {
+	if (exit.id === sandboxId) sandboxExited(daemon, exit);
+	else void containerExited(daemon, exit);
 }
 
 /** The process that holds the pod's namespaces has ended: by StopPodSandbox, or by somebody else. */

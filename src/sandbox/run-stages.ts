@@ -1,0 +1,99 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CreatedContainer, Shim } from '#runtime';
+import type { NetworkResult, PreparedNetwork } from '../network/types.ts';
+import type { Daemon } from '../server/types.ts';
+import { sandboxSpec } from '../spec/sandbox-spec.ts';
+import { cgroupsPathOf } from './cgroup-parent.ts';
+import type { SandboxRequest } from './check-request.ts';
+import { writeNetworkFiles, writePodFiles } from './pod-files.ts';
+import { watchShim } from './shim-events.ts';
+import { sandboxSpecInput } from './spec-input.ts';
+import type { Timeline } from './timeline.ts';
+import type { SandboxMetadata, SandboxStatus } from './types.ts';
+
+/** What one run works with. */
+export interface Run {
+	readonly daemon: Daemon;
+	readonly request: SandboxRequest;
+	readonly metadata: SandboxMetadata;
+	readonly hostname: string;
+	readonly timeline: Timeline;
+}
+
+/** The status before the first stage. */
+export const NEW_STATUS: SandboxStatus = {
+	state: 'notready',
+	shim: undefined,
+	pause: undefined,
+	network: undefined,
+	reason: '',
+	message: '',
+	networkReleased: false,
+	timeline: [],
+};
+
+/** The record comes first: whatever is made after it is found by recovery. */
+export async function makeFolder({ daemon, metadata, hostname, request }: Run): Promise<void> {
+	await mkdir(metadata.folder, { mode: 0o711 });
+	await daemon.sandboxes.records.save(metadata.id, 'making', { metadata, status: NEW_STATUS });
+	await writePodFiles(metadata.folder, hostname, request);
+}
+
+export async function prepareNetwork({
+	daemon,
+	metadata,
+	hostname,
+	request,
+}: Run): Promise<PreparedNetwork | undefined> {
+	if (metadata.hostNetwork) return undefined;
+	const { name, namespace, uid } = request.metadata;
+	return await daemon.network.prepare({
+		sandboxId: metadata.id,
+		namespace,
+		name,
+		uid,
+		hostname,
+		portMappings: request.portMappings,
+		dns: request.dns,
+		annotations: request.config.annotations,
+		labels: request.config.labels,
+		cgroupPath: cgroupsPathOf(metadata.cgroupParent, daemon.config.instance, metadata.id),
+		folder: metadata.folder,
+	});
+}
+
+export async function startShim({ daemon, metadata, timeline }: Run): Promise<Shim> {
+	const { shims } = daemon.sandboxes;
+	const socketPath = shims.socketPath(metadata.id);
+	await daemon.launcher.startShim({ sandboxId: metadata.id, socketPath, signal: timeline.signal });
+	const shim = await shims.connect(socketPath);
+	await watchShim(daemon, metadata.id, shim);
+	return shim;
+}
+
+export async function createProcess(
+	run: Run,
+	shim: Shim,
+	prepared: PreparedNetwork | undefined,
+): Promise<CreatedContainer> {
+	const { daemon, metadata, hostname, request, timeline } = run;
+	const input = await sandboxSpecInput(daemon, { metadata, hostname, request, hooks: prepared?.hooks ?? {} });
+	return await shim.create({
+		id: metadata.id,
+		bundle: join(metadata.folder, 'bundle'),
+		spec: sandboxSpec(input),
+		pins: prepared?.pins ?? [],
+		signal: timeline.signal,
+	});
+}
+
+export async function networkResult(
+	run: Run,
+	prepared: PreparedNetwork | undefined,
+): Promise<NetworkResult | undefined> {
+	if (prepared === undefined) return undefined;
+	const result = await prepared.result();
+	await writeNetworkFiles(run.metadata.folder, run.hostname, run.request, result);
+	return result;
+}
