@@ -21,10 +21,6 @@ export function toText(name: ByteString): string | undefined {
 	return Buffer.from(text, 'utf8').toString('latin1') === name ? text : undefined;
 }
 
-export function fromText(text: string): ByteString {
-	return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
-}
-
 /** For messages: readable whatever it holds, at most 200 characters. */
 export function show(name: ByteString): string {
 	return JSON.stringify((toText(name) ?? name).slice(0, 200));

@@ -40,9 +40,6 @@ export function array(element: Check): Check {
 	};
 }
 
-/** A list of plain values. */
-export const listOf = array;
-
 /** An object with exactly these fields; others are refused, never ignored. */
 export function object<T extends object>(shape: Shape<T>): Check {
 	const fields = Object.entries(shape) as [string, Field][];

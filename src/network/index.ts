@@ -8,7 +8,6 @@ import { ProviderChoice } from './choice.ts';
 import { CniProvider } from './cni/provider.ts';
 import type { NetworkProvider } from './types.ts';
 
-export { hostnameFile, hostsFile, resolvConf } from './files.ts';
 export type * from './types.ts';
 
 export interface NetworkOptions {

@@ -38,8 +38,3 @@ export function short(id: string): string {
 	return id.replace(/^sha256:/, '').slice(0, 13);
 }
 
-/** RFC 3339 of nanoseconds since 1970; '' when it never happened. */
-export function time(atNs: bigint | string): string {
-	const at = Number(BigInt(atNs) / 1_000_000n);
-	return at <= 0 ? '' : new Date(at).toISOString();
-}
