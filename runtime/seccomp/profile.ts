@@ -1,5 +1,5 @@
 import { invalidArgument, messageOf } from '#base/errors.ts';
-import { array, type Check, integer, listOf, object, optional, string } from '../oci/shape.ts';
+import { array, type Check, integer, object, optional, string } from '../oci/shape.ts';
 import type { OciSeccomp } from '../oci/spec.ts';
 
 /** What decides which conditional entries of a profile hold for a container. */
@@ -130,8 +130,8 @@ const nullable =
 		if (value !== null) check(value, path, refuse);
 	};
 const CONDITION = object<Condition>({
-	arches: optional(listOf(string)),
-	caps: optional(listOf(string)),
+	arches: optional(array(string)),
+	caps: optional(array(string)),
 	minKernel: optional(string),
 });
 const ARG = object<NonNullable<Syscall['args']>[number]>({
@@ -144,20 +144,20 @@ const PROFILE = object<Profile>({
 	defaultAction: string,
 	defaultErrnoRet: optional(integer),
 	defaultErrno: optional(string),
-	architectures: optional(listOf(string)),
+	architectures: optional(array(string)),
 	archMap: optional(
 		array(
 			object<NonNullable<Profile['archMap']>[number]>({
 				architecture: string,
-				subArchitectures: optional(nullable(listOf(string))),
+				subArchitectures: optional(nullable(array(string))),
 			}),
 		),
 	),
-	flags: optional(listOf(string)),
+	flags: optional(array(string)),
 	syscalls: optional(
 		array(
 			object<ProfileSyscall>({
-				names: optional(listOf(string)),
+				names: optional(array(string)),
 				name: optional(string),
 				action: string,
 				errnoRet: optional(integer),

@@ -37,4 +37,3 @@ export function duration(us: number): string {
 export function short(id: string): string {
 	return id.replace(/^sha256:/, '').slice(0, 13);
 }
-
