@@ -134,7 +134,8 @@ async function* streaming<T>(
 function toStatusError(address: string, error: ServiceError): StatusError {
 	const condition = (status[error.code] ?? 'INTERNAL') as Condition;
 	const message = error.details === '' || error.details === undefined ? error.message : error.details;
-	if (condition === 'UNAVAILABLE' && /connect|ENOENT|ECONNREFUSED|name resolution/i.test(message)) {
+	// Of our own connection; a daemon's UNAVAILABLE (a registry, say) reads otherwise.
+	if (condition === 'UNAVAILABLE' && /^(No connection established|Name resolution failed)/.test(message)) {
 		return new StatusError(
 			'UNAVAILABLE',
 			`No daemon answers on ${address}. Start gantryd, or name its socket with --address`,
