@@ -141,8 +141,10 @@ int op_mount_bind_run(struct plan *plan, const struct op *op, struct failure *fa
 	if (fstat(mount, &status) < 0) return fail(failure, errno, "cannot read what %s is", arguments.source);
 	AUTO_CLOSE int target = open_target(plan, "bind", arguments.target, S_ISDIR(status.st_mode), failure);
 	if (target < 0) return target;
+	struct stat place;
+	if (fstat(target, &place) == 0 && S_ISDIR(place.st_mode) != S_ISDIR(status.st_mode))
+		return fail(failure, ENOTDIR, "cannot bind %s at %s: one is a folder, the other is not", arguments.source, arguments.target);
 	result = attach_mount(mount, target);
-	if (result == -ENOTDIR) return fail(failure, ENOTDIR, "cannot bind %s at %s: one is a folder, the other is not", arguments.source, arguments.target);
 	if (result < 0) return fail(failure, -result, "cannot bind %s at %s", arguments.source, arguments.target);
 	return set_propagation(mount, arguments.propagation, failure, arguments.target);
 }

@@ -16,6 +16,10 @@ int op_make_folder_in_run(struct plan *plan, const struct op *op, struct failure
 	if (folder < 0) return fail(failure, -folder, "cannot make the folder %s", arguments.path);
 	if (fchownat(folder, "", arguments.uid, arguments.gid, AT_EMPTY_PATH) < 0)
 		return fail(failure, errno, "cannot set the owner of %s", arguments.path);
+	/* mkdir knows no set-id bits, and a change of owner takes them away. */
+	AUTO_CLOSE int opened = arguments.mode & 07000 ? openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if ((arguments.mode & 07000) && (opened < 0 || fchmod(opened, arguments.mode & 07777) < 0))
+		return fail(failure, errno, "cannot set the mode of %s", arguments.path);
 	return 0;
 }
 

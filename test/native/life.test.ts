@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { OPS } from '../../runtime/shim/schema.ts';
-import { CGROUPS, Fixture, INSTANCE, plan, Refused } from './support.ts';
+import { CGROUPS, Fixture, INSTANCE, plan, type Refused } from './support.ts';
 
 let shim: Fixture;
 before(async () => {
@@ -11,7 +11,12 @@ before(async () => {
 });
 after(() => shim.close());
 
-const entries = (id: string) => shim.log(id).trimEnd().split('\n').map((line) => line.replace(/^\S+ /, ''));
+const entries = (id: string) =>
+	shim
+		.log(id)
+		.trimEnd()
+		.split('\n')
+		.map((line) => line.replace(/^\S+ /, ''));
 const sh = (id: string, script: string) => plan({ rootfs: shim.rootfs, id, argv: ['sh', '-c', script] });
 
 test('create, start, output, exit and delete', async () => {
@@ -25,9 +30,15 @@ test('create, start, output, exit and delete', async () => {
 	assert.equal(exit.exit_code, 7);
 	assert.equal(exit.signal, 0);
 	assert.deepEqual(entries('one').toSorted(), ['stderr F err', 'stdout F out', 'stdout F tail']);
-	assert.match(readFileSync(join(shim.containerFolder('one'), 'exit'), 'utf8'), /^pid=\d+\nexit_code=7\nsignal=0\nexited_at_ns=\d+\n$/);
+	assert.match(
+		readFileSync(join(shim.containerFolder('one'), 'exit'), 'utf8'),
+		/^pid=\d+\nexit_code=7\nsignal=0\nexited_at_ns=\d+\n$/,
+	);
 	const listed = await shim.control.call('LIST', {}, 'LISTED');
-	assert.deepEqual(listed.containers.map(({ id, state, exit_code, exited_at_ns }) => [id, state, exit_code, exited_at_ns]), [['one', 3, 7, exit.exited_at_ns]]);
+	assert.deepEqual(
+		listed.containers.map(({ id, state, exit_code, exited_at_ns }) => [id, state, exit_code, exited_at_ns]),
+		[['one', 3, 7, exit.exited_at_ns]],
+	);
 	await shim.delete('one');
 	assert.ok(!existsSync(`/proc/${created.pid}`));
 	assert.equal((await shim.control.call('LIST', {}, 'LISTED')).containers.length, 0);
@@ -44,7 +55,10 @@ test('a signal that ends it is told, and killing a stopped container is fine', a
 });
 
 test('a trapped signal reaches the program', async () => {
-	await shim.create('trap', sh('trap', 'trap "echo got; exit 3" TERM; echo ready; while :; do sleep 0.02; done'));
+	await shim.create(
+		'trap',
+		sh('trap', 'trap "echo got; exit 3" TERM; echo ready; while :; do sleep 0.02; done'),
+	);
 	await shim.start('trap');
 	while (!shim.log('trap').includes('ready')) await new Promise((resolve) => setTimeout(resolve, 5));
 	await shim.control.call('KILL', { id: 'trap', signal: 15, all: 0 }, 'OK');
@@ -54,10 +68,19 @@ test('a trapped signal reaches the program', async () => {
 });
 
 test('kill of all reaches processes of their own session; delete kills what runs', async () => {
-	const shared = plan({ rootfs: shim.rootfs, id: 'all', argv: ['sh', '-c', 'setsid sleep 100 & setsid sleep 100 & sleep 100'], namespaces: 0x20000 });
+	const shared = plan({
+		rootfs: shim.rootfs,
+		id: 'all',
+		argv: ['sh', '-c', 'setsid sleep 100 & setsid sleep 100 & sleep 100'],
+		namespaces: 0x20000,
+	});
 	await shim.create('all', shared);
 	await shim.start('all');
-	const procs = () => readFileSync(`${CGROUPS[0]?.root}/${INSTANCE}-all/cgroup.procs`, 'utf8').trim().split('\n').filter(Boolean);
+	const procs = () =>
+		readFileSync(`${CGROUPS[0]?.root}/${INSTANCE}-all/cgroup.procs`, 'utf8')
+			.trim()
+			.split('\n')
+			.filter(Boolean);
 	while (procs().length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
 	await shim.control.call('KILL', { id: 'all', signal: 9, all: 1 }, 'OK');
 	await shim.control.exited('all');
@@ -112,37 +135,64 @@ test('requests that do not fit the state are refused', async () => {
 });
 
 test('two requests for one container at once: the second is busy, nothing is lost', async () => {
-	const both = await Promise.allSettled([shim.create('race', sh('race', 'sleep 100')), shim.create('race', sh('race', 'sleep 100')), shim.delete('race')]);
-	assert.deepEqual(both.map(({ status }) => status), ['fulfilled', 'rejected', 'rejected']);
+	const both = await Promise.allSettled([
+		shim.create('race', sh('race', 'sleep 100')),
+		shim.create('race', sh('race', 'sleep 100')),
+		shim.delete('race'),
+	]);
+	assert.deepEqual(
+		both.map(({ status }) => status),
+		['fulfilled', 'rejected', 'rejected'],
+	);
 	await Promise.all([shim.delete('race'), assert.rejects(shim.delete('race'), { errno: 16 })]);
 });
 
 test('several containers are made at the same time', async () => {
 	const ids = ['p1', 'p2', 'p3', 'p4', 'p5', 'p6'];
 	const exits = await Promise.all(ids.map((id, code) => shim.run(id, sh(id, `exit ${code}`))));
-	assert.deepEqual(exits.map(({ exit_code }) => exit_code), [0, 1, 2, 3, 4, 5]);
+	assert.deepEqual(
+		exits.map(({ exit_code }) => exit_code),
+		[0, 1, 2, 3, 4, 5],
+	);
 	await Promise.all(ids.map((id) => shim.delete(id)));
 });
 
 test('the container goes on when the client that made it is gone, and its exit is kept', async () => {
 	const other = await shim.dial();
 	const { encodePlan } = await import('../../runtime/shim/codec.ts');
-	other.send('CREATE', { id: 'orphan', folder: shim.containerFolder('orphan'), log_path: shim.logPath('orphan'), log_line_max: 0, terminal: 0, stdin: 0, stdin_once: 0, plan: encodePlan(sh('orphan', 'exit 5')) });
+	other.send('CREATE', {
+		id: 'orphan',
+		folder: shim.containerFolder('orphan'),
+		log_path: shim.logPath('orphan'),
+		log_line_max: 0,
+		terminal: 0,
+		stdin: 0,
+		stdin_once: 0,
+		plan: encodePlan(sh('orphan', 'exit 5')),
+	});
 	await new Promise((resolve) => setTimeout(resolve, 5));
 	other.close();
-	const here = async () => (await shim.control.call('LIST', {}, 'LISTED')).containers.some(({ id }) => id === 'orphan');
+	const here = async () =>
+		(await shim.control.call('LIST', {}, 'LISTED')).containers.some(({ id }) => id === 'orphan');
 	while (!(await here())) await new Promise((resolve) => setTimeout(resolve, 5));
 	await shim.start('orphan');
 	assert.equal((await shim.control.exited('orphan')).exit_code, 5);
 	const late = await shim.dial();
-	assert.equal((await late.call('SUBSCRIBE', {}, 'LISTED')).containers.find(({ id }) => id === 'orphan')?.exit_code, 5);
+	assert.equal(
+		(await late.call('SUBSCRIBE', {}, 'LISTED')).containers.find(({ id }) => id === 'orphan')?.exit_code,
+		5,
+	);
 	late.close();
 	await shim.delete('orphan');
 });
 
 test('a connection that speaks no protocol of ours is closed, others go on', async () => {
 	const { connect } = await import('node:net');
-	for (const bytes of ['hello\n'.repeat(10), Buffer.alloc(64), Buffer.from('ffffffffffffffffffffffff', 'hex')]) {
+	for (const bytes of [
+		'hello\n'.repeat(10),
+		Buffer.alloc(64),
+		Buffer.from('ffffffffffffffffffffffff', 'hex'),
+	]) {
 		const socket = connect(shim.socketPath);
 		socket.on('error', () => {});
 		socket.write(bytes);

@@ -15,11 +15,14 @@ const ENTRY = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z (stdout|stderr) ([PF]) (.
 
 function parse(text: string): { stream: string; tag: string; line: string }[] {
 	assert.ok(text === '' || text.endsWith('\n'));
-	return text.split('\n').slice(0, -1).map((entry) => {
-		const match = ENTRY.exec(entry);
-		assert.ok(match, `not an entry: ${entry.slice(0, 100)}`);
-		return { stream: match[1] as string, tag: match[2] as string, line: match[3] as string };
-	});
+	return text
+		.split('\n')
+		.slice(0, -1)
+		.map((entry) => {
+			const match = ENTRY.exec(entry);
+			assert.ok(match, `not an entry: ${entry.slice(0, 100)}`);
+			return { stream: match[1] as string, tag: match[2] as string, line: match[3] as string };
+		});
 }
 
 test('time stamps are now, in UTC', async () => {
@@ -31,14 +34,24 @@ test('time stamps are now, in UTC', async () => {
 });
 
 test('lines over the limit are cut into P pieces and end in F; lines at the limit are whole', async () => {
-	await shim.run('cut', sh('cut', 'printf "%0100d\\n" 1; printf "%0101d\\n" 2; printf "%0250d\\n" 3; printf "%0200d\\n" 4; echo; printf "%0199d" 5'), { log_line_max: 100 });
+	await shim.run(
+		'cut',
+		sh(
+			'cut',
+			'printf "%0100d\\n" 1; printf "%0101d\\n" 2; printf "%0250d\\n" 3; printf "%0200d\\n" 4; echo; printf "%0199d" 5',
+		),
+		{ log_line_max: 100 },
+	);
 	const lines = parse(shim.log('cut')).map(({ tag, line }) => `${tag}${line.length}`);
 	assert.deepEqual(lines, ['F100', 'P100', 'F1', 'P100', 'P100', 'F50', 'P100', 'F100', 'F0', 'P100', 'F99']);
 	await shim.delete('cut');
 });
 
 test('a line that comes in pieces is one entry, streams do not mix', async () => {
-	await shim.run('pieces', sh('pieces', 'printf a; sleep 0.02; printf X >&2; sleep 0.02; printf b; sleep 0.02; echo Y >&2; echo c'));
+	await shim.run(
+		'pieces',
+		sh('pieces', 'printf a; sleep 0.02; printf X >&2; sleep 0.02; printf b; sleep 0.02; echo Y >&2; echo c'),
+	);
 	assert.deepEqual(parse(shim.log('pieces')), [
 		{ stream: 'stderr', tag: 'F', line: 'XY' },
 		{ stream: 'stdout', tag: 'F', line: 'abc' },
@@ -50,7 +63,8 @@ test('a burst is complete, in order, and there before the exit is told', async (
 	await shim.run('burst', sh('burst', 'seq 1 200000'));
 	const lines = parse(shim.log('burst'));
 	assert.equal(lines.length, 200000);
-	for (const [index, { line, tag }] of lines.entries()) assert.ok(line === String(index + 1) && tag === 'F', line);
+	for (const [index, { line, tag }] of lines.entries())
+		assert.ok(line === String(index + 1) && tag === 'F', line);
 	await shim.delete('burst');
 });
 
@@ -74,14 +88,23 @@ test('reopening splits no line and loses none', async () => {
 	}
 	await shim.control.exited('reopen');
 	const lines = [...files, shim.logPath('reopen')].flatMap((file) => parse(readFileSync(file, 'utf8')));
-	assert.deepEqual(lines.map(({ line }) => line), Array.from({ length: 2000 }, (_, index) => `${index + 1}-end`));
-	await assert.rejects(shim.control.call('REOPEN_LOG', { id: 'reopen', log_path: '/nonesuch/log' }, 'OK'), { errno: 2 });
-	await assert.rejects(shim.control.call('REOPEN_LOG', { id: 'none', log_path: '/tmp/x' }, 'OK'), { errno: 2 });
+	assert.deepEqual(
+		lines.map(({ line }) => line),
+		Array.from({ length: 2000 }, (_, index) => `${index + 1}-end`),
+	);
+	await assert.rejects(shim.control.call('REOPEN_LOG', { id: 'reopen', log_path: '/nonesuch/log' }, 'OK'), {
+		errno: 2,
+	});
+	await assert.rejects(shim.control.call('REOPEN_LOG', { id: 'none', log_path: '/tmp/x' }, 'OK'), {
+		errno: 2,
+	});
 	await shim.delete('reopen');
 });
 
 test('a log that cannot be opened fails the create, and nothing is left', async () => {
-	await assert.rejects(shim.create('nolog', sh('nolog', 'true'), { log_path: '/nonesuch/log' }), { errno: 2 });
+	await assert.rejects(shim.create('nolog', sh('nolog', 'true'), { log_path: '/nonesuch/log' }), {
+		errno: 2,
+	});
 	assert.deepEqual(shim.children(), []);
 	await shim.delete('nolog');
 });
@@ -101,7 +124,11 @@ test('a full disk drops whole lines, says how many bytes, and goes on when there
 		execFileSync('mkfifo', [`${fifo}/go`]);
 		const script = 'seq 100000 120000; cat /run/go; seq 200000 200010';
 		const path = `${disk}/log`;
-		await shim.create('full', plan({ rootfs: shim.rootfs, id: 'full', argv: ['sh', '-c', script], mounts: [bind(fifo, '/run')] }), { log_path: path });
+		await shim.create(
+			'full',
+			plan({ rootfs: shim.rootfs, id: 'full', argv: ['sh', '-c', script], mounts: [bind(fifo, '/run')] }),
+			{ log_path: path },
+		);
 		await shim.start('full');
 		while (statSync(path).size < 256 * 1024 - 200) await pause();
 		for (let i = 0; i < 20; i++) await pause();
@@ -113,10 +140,20 @@ test('a full disk drops whole lines, says how many bytes, and goes on when there
 		const lost = lines.findIndex(({ line }) => line.startsWith('gantry: '));
 		assert.ok(lost > 0);
 		const kept = lines.slice(0, lost);
-		assert.deepEqual(kept.map(({ line }) => line), kept.map((_, index) => String(100000 + index)));
-		const bytes = Number(/^gantry: (\d+) bytes of output were lost here: No space left on device$/.exec(lines[lost]?.line ?? '')?.[1]);
+		assert.deepEqual(
+			kept.map(({ line }) => line),
+			kept.map((_, index) => String(100000 + index)),
+		);
+		const bytes = Number(
+			/^gantry: (\d+) bytes of output were lost here: No space left on device$/.exec(
+				lines[lost]?.line ?? '',
+			)?.[1],
+		);
 		assert.equal(bytes, (20001 - kept.length) * 7);
-		assert.deepEqual(lines.slice(lost + 1).map(({ line }) => line), ['more', ...Array.from({ length: 11 }, (_, index) => String(200000 + index))]);
+		assert.deepEqual(
+			lines.slice(lost + 1).map(({ line }) => line),
+			['more', ...Array.from({ length: 11 }, (_, index) => String(200000 + index))],
+		);
 		await shim.delete('full');
 	} finally {
 		execFileSync('umount', ['-l', disk]);

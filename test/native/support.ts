@@ -1,18 +1,55 @@
 /** A real launcher and shim, driven over their sockets, with a root file system of busybox. Needs root. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+	chmodSync,
+	copyFileSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeFrame, encodePlan, type Frame, FrameDecoder, type Message, type MessageName, type Op } from '../../runtime/shim/codec.ts';
+import {
+	encodeFrame,
+	encodePlan,
+	type Frame,
+	FrameDecoder,
+	type Message,
+	type MessageName,
+	type Op,
+} from '../../runtime/shim/codec.ts';
 import { PROTOCOL_VERSION } from '../../runtime/shim/schema.ts';
 
-const SHIM = process.env['GANTRY_SHIM'] ?? new URL('../../runtime/native/build/gantry-shim', import.meta.url).pathname;
+const SHIM =
+	process.env['GANTRY_SHIM'] ?? new URL('../../runtime/native/build/gantry-shim', import.meta.url).pathname;
 /** Test files run at the same time: each has names of its own. */
 export const INSTANCE = `nt${process.pid}`;
 
-export const CLONE = { NEWNS: 0x20000, CGROUP: 0x2000000, UTS: 0x4000000, IPC: 0x8000000, USER: 0x10000000, PID: 0x20000000, NET: 0x40000000 };
-export const MS = { RDONLY: 1n, NOSUID: 2n, NODEV: 4n, NOEXEC: 8n, REC: 16384n, PRIVATE: 1n << 18n, SLAVE: 1n << 19n, SHARED: 1n << 20n };
+export const CLONE = {
+	NEWNS: 0x20000,
+	CGROUP: 0x2000000,
+	UTS: 0x4000000,
+	IPC: 0x8000000,
+	USER: 0x10000000,
+	PID: 0x20000000,
+	NET: 0x40000000,
+};
+export const MS = {
+	RDONLY: 1n,
+	NOSUID: 2n,
+	NODEV: 4n,
+	NOEXEC: 8n,
+	REC: 16384n,
+	PRIVATE: 1n << 18n,
+	SLAVE: 1n << 19n,
+	SHARED: 1n << 20n,
+};
 
 type Body<N extends MessageName> = Extract<Frame, { type: N }>['body'];
 /** A refused request, as the C side told it. */
@@ -77,7 +114,11 @@ export class Connection {
 		if (frame.type === 'ERROR') throw new Refused(frame.body);
 		return frame;
 	}
-	async call<N extends MessageName, R extends MessageName>(type: N, body: Message<N>, reply: R): Promise<Body<R>> {
+	async call<N extends MessageName, R extends MessageName>(
+		type: N,
+		body: Message<N>,
+		reply: R,
+	): Promise<Body<R>> {
 		const frame = await this.ask(type, body);
 		if (frame.type !== reply) throw new Error(`${type} was answered ${frame.type}`);
 		return frame.body as Body<R>;
@@ -96,11 +137,18 @@ export class Connection {
 		});
 	}
 	exited(id: string): Promise<Body<'EXITED'>> {
-		return this.until(() => this.events.find((frame) => frame.type === 'EXITED' && frame.body.id === id)?.body as Body<'EXITED'> | undefined);
+		return this.until(
+			() =>
+				this.events.find((frame) => frame.type === 'EXITED' && frame.body.id === id)?.body as
+					| Body<'EXITED'>
+					| undefined,
+		);
 	}
 	/** All output of a stream so far. */
 	output(stream: number): string {
-		const parts = this.events.filter((frame) => frame.type === 'OUTPUT' && frame.body.stream === stream).map((frame) => (frame.body as Body<'OUTPUT'>).data);
+		const parts = this.events
+			.filter((frame) => frame.type === 'OUTPUT' && frame.body.stream === stream)
+			.map((frame) => (frame.body as Body<'OUTPUT'>).data);
 		return Buffer.concat(parts).toString('utf8');
 	}
 	pause(): void {
@@ -127,6 +175,7 @@ export class Fixture {
 	readonly socketPath = join(this.folder, 'shim.sock');
 	readonly #launcher: ChildProcess;
 	control!: Connection;
+	launcher!: Connection;
 	shimPid = 0;
 	#created = new Set<string>();
 
@@ -137,6 +186,7 @@ export class Fixture {
 		const fixture = new Fixture();
 		makeRootfs(fixture.rootfs);
 		const launcher = new Connection(fixture.#launcher.stdio[3] as unknown as Socket);
+		fixture.launcher = launcher;
 		await launcher.call('HELLO', { version: PROTOCOL_VERSION }, 'WELCOME');
 		const started = await launcher.call(
 			'START_SHIM',
@@ -162,7 +212,11 @@ export class Fixture {
 	log(id: string): string {
 		return readFileSync(this.logPath(id), 'utf8');
 	}
-	async create(id: string, plan: readonly Op[], options: Partial<Message<'CREATE'>> = {}): Promise<Body<'CREATED'>> {
+	async create(
+		id: string,
+		plan: readonly Op[],
+		options: Partial<Message<'CREATE'>> = {},
+	): Promise<Body<'CREATED'>> {
 		this.#created.add(id);
 		return this.control.call(
 			'CREATE',
@@ -188,14 +242,27 @@ export class Fixture {
 		return this.control.call('DELETE', { id, plan: encodePlan(plan) }, 'DELETED');
 	}
 	/** Creates, starts, waits for the exit, and answers it; the container stays for `delete`. */
-	async run(id: string, plan: readonly Op[], options: Partial<Message<'CREATE'>> = {}): Promise<Body<'EXITED'>> {
+	async run(
+		id: string,
+		plan: readonly Op[],
+		options: Partial<Message<'CREATE'>> = {},
+	): Promise<Body<'EXITED'>> {
 		await this.create(id, plan, options);
 		await this.start(id);
 		return this.control.exited(id);
 	}
-	async exec(id: string, execId: string, plan: readonly Op[], options: Partial<Message<'EXEC'>> = {}): Promise<Connection> {
+	async exec(
+		id: string,
+		execId: string,
+		plan: readonly Op[],
+		options: Partial<Message<'EXEC'>> = {},
+	): Promise<Connection> {
 		const connection = await this.dial();
-		await connection.call('EXEC', { id, exec_id: execId, flags: 0, timeout_ms: 0, drain_ms: 500, plan: encodePlan(plan), ...options }, 'EXEC_STARTED');
+		await connection.call(
+			'EXEC',
+			{ id, exec_id: execId, flags: 0, timeout_ms: 0, drain_ms: 500, plan: encodePlan(plan), ...options },
+			'EXEC_STARTED',
+		);
 		return connection;
 	}
 	/** Children of the shim that are still there. */
@@ -205,21 +272,34 @@ export class Fixture {
 			.filter((pid) => parentOf(pid) === this.shimPid)
 			.map(Number);
 	}
+	/** Cleans up after a shim that was killed, as the daemon would: by the launcher. */
+	async abandon(...ids: string[]): Promise<void> {
+		for (const id of ids) await this.launcher.call('TEARDOWN', { plan: encodePlan(teardown(id)) }, 'DELETED');
+		await this.#end();
+	}
 	async close(): Promise<void> {
 		/* What a failed test has left, so that the next run starts clean; what it tells is the test's own error. */
 		const { containers } = await this.control.call('LIST', {}, 'LISTED');
-		for (const id of new Set([...this.#created, ...containers.map(({ id }) => id)])) await this.delete(id).catch(() => {});
+		for (const id of new Set([...this.#created, ...containers.map(({ id }) => id)]))
+			await this.delete(id).catch(() => {});
 		await this.control.call('SHUTDOWN', {}, 'OK');
 		await this.control.until(() => this.control.closed || undefined);
+		await this.#end();
+	}
+	async #end(): Promise<void> {
+		while (existsSync(`/proc/${this.shimPid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
 		const exited = new Promise((resolve) => this.#launcher.once('exit', resolve));
 		(this.#launcher.stdio[3] as unknown as Socket).destroy();
 		await exited;
-		const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n').filter((line) => line.includes(this.folder));
-		const groups = CGROUPS.flatMap(({ root }) => readdirSync(root).filter((name) => name.startsWith(`${INSTANCE}-`)));
+		const mounts = readFileSync('/proc/self/mounts', 'utf8')
+			.split('\n')
+			.filter((line) => line.includes(this.folder));
+		const groups = CGROUPS.flatMap(({ root }) =>
+			readdirSync(root).filter((name) => name.startsWith(`${INSTANCE}-`)),
+		);
 		rmSync(this.folder, { recursive: true, force: true });
 		if (mounts.length > 0) throw new Error(`mounts are left:\n${mounts.join('\n')}`);
 		if (groups.length > 0) throw new Error(`cgroups are left: ${groups.join(' ')}`);
-		if (existsSync(`/proc/${this.shimPid}`)) throw new Error('the shim is still there');
 	}
 }
 
@@ -231,10 +311,43 @@ function parentOf(pid: string): number | undefined {
 	}
 }
 
-const APPLETS = ['sh', 'cat', 'echo', 'ls', 'id', 'sleep', 'mount', 'stat', 'tty', 'stty', 'ps', 'env', 'kill', 'true', 'touch', 'head', 'dd', 'yes', 'hostname', 'readlink', 'test', 'grep', 'wc', 'seq', 'mkdir', 'date', 'printf', 'setsid'];
+const APPLETS = [
+	'sh',
+	'cat',
+	'echo',
+	'ls',
+	'id',
+	'sleep',
+	'mount',
+	'stat',
+	'tty',
+	'stty',
+	'ps',
+	'env',
+	'kill',
+	'true',
+	'touch',
+	'head',
+	'dd',
+	'yes',
+	'hostname',
+	'readlink',
+	'test',
+	'grep',
+	'wc',
+	'seq',
+	'mkdir',
+	'date',
+	'printf',
+	'setsid',
+	'cut',
+	'tr',
+	'pwd',
+];
 
 function makeRootfs(folder: string): void {
-	for (const name of ['bin', 'dev', 'proc', 'sys', 'tmp', 'etc', 'home', 'run']) mkdirSync(join(folder, name), { recursive: true });
+	for (const name of ['bin', 'dev', 'proc', 'sys', 'tmp', 'etc', 'home', 'run'])
+		mkdirSync(join(folder, name), { recursive: true });
 	chmodSync(folder, 0o755);
 	copyFileSync('/bin/busybox', join(folder, 'bin/busybox'));
 	chmodSync(join(folder, 'bin/busybox'), 0o755);
@@ -250,7 +363,8 @@ export const CGROUPS = [
 	{ root: '/sys/fs/cgroup', v2: 1 },
 ].filter(({ root }) => existsSync(join(root, 'cgroup.procs')));
 
-export const cgroupsOf = (id: string) => CGROUPS.map(({ root, v2 }) => ({ path: `${root}/${INSTANCE}-${id}`, v2 }));
+export const cgroupsOf = (id: string) =>
+	CGROUPS.map(({ root, v2 }) => ({ path: `${root}/${INSTANCE}-${id}`, v2 }));
 
 export const teardown = (id: string): Op[] => [
 	...cgroupsOf(id).map(({ path, v2 }): Op => ({ op: 'cgroup_kill', path, v2, timeout_ms: 5000 })),
@@ -276,7 +390,11 @@ export interface PlanOptions {
 	readonly last?: readonly Op[];
 }
 
-export const bind = (source: string, target: string, more: Partial<Extract<Op, { op: 'mount_bind' }>> = {}): Op => ({
+export const bind = (
+	source: string,
+	target: string,
+	more: Partial<Extract<Op, { op: 'mount_bind' }>> = {},
+): Op => ({
 	op: 'mount_bind',
 	source,
 	target,
@@ -290,21 +408,45 @@ export const bind = (source: string, target: string, more: Partial<Extract<Op, {
 	gid_map: [],
 	...more,
 });
-export const mountFs = (fstype: string, target: string, flags = 0n, data = ''): Op => ({ op: 'mount_fs', fstype, source: fstype, target, flags, data, propagation: 0n });
+export const mountFs = (fstype: string, target: string, flags = 0n, data = ''): Op => ({
+	op: 'mount_fs',
+	fstype,
+	source: fstype,
+	target,
+	flags,
+	data,
+	propagation: 0n,
+});
 export const hooks = (phase: number, script: string, timeout_ms = 0): Op => ({
 	op: 'hooks',
 	phase,
-	hooks: [{ path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/bin:/usr/bin', 'HOOK=yes'], timeout_ms }],
+	hooks: [
+		{ path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/bin:/usr/bin', 'HOOK=yes'], timeout_ms },
+	],
 	state_head: '{"ociVersion":"1.2.0","pid":',
 	state_tail: ',"bundle":"/b"}',
 });
 
-export function plan({ rootfs, id, argv, env = ['PATH=/bin'], namespaces, spawn = {}, first = [], root, mounts = [], inside = [], late = [], last = [] }: PlanOptions): Op[] {
+export function plan({
+	rootfs,
+	id,
+	argv,
+	env = ['PATH=/bin'],
+	namespaces,
+	spawn = {},
+	first = [],
+	root,
+	mounts = [],
+	inside = [],
+	late = [],
+	last = [],
+}: PlanOptions): Op[] {
 	return [
 		...cgroupsOf(id).map(({ path }): Op => ({ op: 'cgroup_make', path })),
 		{
 			op: 'spawn',
-			new_namespaces: namespaces ?? CLONE.NEWNS | CLONE.PID | CLONE.IPC | CLONE.UTS | CLONE.NET | CLONE.CGROUP,
+			new_namespaces:
+				namespaces ?? CLONE.NEWNS | CLONE.PID | CLONE.IPC | CLONE.UTS | CLONE.NET | CLONE.CGROUP,
 			joins: [],
 			uid_map: [],
 			gid_map: [],
@@ -331,7 +473,12 @@ export function plan({ rootfs, id, argv, env = ['PATH=/bin'], namespaces, spawn 
 	];
 }
 
-export const execPlan = (id: string, argv: readonly string[], more: readonly Op[] = [], types: readonly number[] = [CLONE.NEWNS, CLONE.PID, CLONE.IPC, CLONE.UTS, CLONE.NET, CLONE.CGROUP]): Op[] => [
+export const execPlan = (
+	id: string,
+	argv: readonly string[],
+	more: readonly Op[] = [],
+	types: readonly number[] = [CLONE.NEWNS, CLONE.PID, CLONE.IPC, CLONE.UTS, CLONE.NET, CLONE.CGROUP],
+): Op[] => [
 	{
 		op: 'spawn',
 		new_namespaces: 0,
