@@ -14,6 +14,7 @@ export type * from './oci/spec.ts';
 export { validateSpec } from './oci/validate.ts';
 export { cgroupsPathOfSpec } from './operations/context.ts';
 export { canDelete, canExec, canKill, canStart } from './operations/state.ts';
+export { CAPABILITIES } from './plan/capabilities.ts';
 export { lowerContainer } from './plan/container.ts';
 export type { PlanContext } from './plan/context.ts';
 export { describePlan } from './plan/describe.ts';

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { isAtLeast } from '#runtime';
-import { CAPABILITIES } from './capabilities.ts';
+import { CAPABILITIES, isAtLeast } from '#runtime';
 
 /** What the kernel of this machine offers to specs. Read once, when the daemon starts. */
 export interface HostFacts {

@@ -1,5 +1,5 @@
 import { invalidArgument } from '#base/errors.ts';
-import { CAPABILITIES } from './capabilities.ts';
+import { CAPABILITIES } from '#runtime';
 import { type With, withProcess } from './draft.ts';
 import type { ContainerSpecInput } from './input.ts';
 

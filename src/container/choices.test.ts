@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ContainerMetadata as CriMetadata } from '#cri-api';
+import { CappedOutput } from './capped-output.ts';
+import { containerArgs } from './command.ts';
+import { deviceNumber } from './devices.ts';
+import { logPathOf } from './log-path.ts';
+import { checkContainerMetadata, containerName } from './metadata.ts';
+import { pidNamespace } from './pid-namespace.ts';
+import { appArmorProfile, seccompProfile, seLinuxLabel } from './security-profile.ts';
+import { criSignal, signalNumber, stopSignalOf } from './stop-signal.ts';
+
+test('command replaces entrypoint and command of the image, args replace its command', () => {
+	const image = { entrypoint: ['entry'], command: ['cmd'] };
+	assert.deepEqual(containerArgs({ command: [], args: [] }, image), ['entry', 'cmd']);
+	assert.deepEqual(containerArgs({ command: [], args: ['a'] }, image), ['entry', 'a']);
+	assert.deepEqual(containerArgs({ command: ['c'], args: [] }, image), ['c']);
+	assert.deepEqual(containerArgs({ command: ['c'], args: ['a'] }, image), ['c', 'a']);
+	assert.throws(() => containerArgs({ command: [], args: [] }, { entrypoint: [], command: [] }), {
+		condition: 'INVALID_ARGUMENT',
+	});
+});
+
+test("a log path lies below the pod's folder", () => {
+	assert.equal(logPathOf('/logs/pod', 'web/0.log'), '/logs/pod/web/0.log');
+	assert.equal(logPathOf('/logs/pod/', './a/../b.log'), '/logs/pod/b.log');
+	assert.equal(logPathOf('/logs', ''), '');
+	assert.equal(logPathOf('', 'x.log'), '');
+	for (const path of ['/x', '..', '../pod2/x', 'a/../../x', '.', 'a/', 'a\0b']) {
+		assert.throws(() => logPathOf('/logs/pod', path), { condition: 'INVALID_ARGUMENT' }, path);
+	}
+});
+
+test("stop signals: the request's, the image's in every spelling, SIGTERM", () => {
+	assert.equal(stopSignalOf('SIGNAL_RUNTIME_DEFAULT', ''), 'SIGTERM');
+	assert.equal(stopSignalOf('SIGNAL_SIGUSR1', 'SIGQUIT'), 'SIGUSR1');
+	for (const text of ['3', 'QUIT', 'sigquit', 'SIGQUIT'])
+		assert.equal(stopSignalOf('SIGNAL_RUNTIME_DEFAULT', text), 'SIGQUIT');
+	for (const text of ['37', 'RTMIN+3', 'SIGRTMINPLUS3'])
+		assert.equal(stopSignalOf('SIGNAL_RUNTIME_DEFAULT', text), 'SIGRTMINPLUS3');
+	assert.equal(stopSignalOf('SIGNAL_SIGRTMAXMINUS2', ''), 'SIGRTMAXMINUS2');
+	assert.deepEqual(
+		[signalNumber('SIGTERM'), signalNumber('SIGRTMIN'), signalNumber('SIGRTMAX'), signalNumber('SIGCLD')],
+		[15, 34, 64, 17],
+	);
+	assert.equal(criSignal('SIGRTMINPLUS3'), 'SIGNAL_SIGRTMINPLUS3');
+	for (const text of ['0', '99', 'NOSUCH', 'RTMIN+90']) {
+		assert.throws(
+			() => stopSignalOf('SIGNAL_RUNTIME_DEFAULT', text),
+			{ condition: 'INVALID_ARGUMENT' },
+			text,
+		);
+	}
+});
+
+test('process namespaces', () => {
+	const namespaces = { hostNetwork: false, hostIpc: false, hostPid: false, user: undefined };
+	const context = { sandboxId: 's', namespaces, target: (id: string) => `found ${id}` };
+	const options = { network: 'POD', ipc: 'POD', pid: 'POD', target_id: '', userns_options: null } as const;
+	assert.deepEqual(pidNamespace(null, context), { mode: 'join', of: 's' });
+	assert.deepEqual(pidNamespace({ ...options, pid: 'CONTAINER' }, context), { mode: 'own' });
+	assert.deepEqual(pidNamespace({ ...options, pid: 'NODE' }, context), { mode: 'node' });
+	assert.deepEqual(pidNamespace({ ...options, pid: 'TARGET', target_id: 'x' }, context), {
+		mode: 'join',
+		of: 'found x',
+	});
+	const onNode = { ...context, namespaces: { ...namespaces, hostPid: true, hostNetwork: true } };
+	assert.deepEqual(pidNamespace(null, onNode), { mode: 'node' });
+	assert.deepEqual(pidNamespace({ ...options, network: 'NODE' }, onNode), { mode: 'node' });
+	assert.throws(() => pidNamespace({ ...options, network: 'NODE' }, context), {
+		condition: 'INVALID_ARGUMENT',
+	});
+	assert.throws(() => pidNamespace({ ...options, target_id: 'x' }, context), {
+		condition: 'INVALID_ARGUMENT',
+	});
+});
+
+test('AppArmor and SELinux are refused where the kernel lacks them', () => {
+	const local = { profile_type: 'Localhost', localhost_ref: 'mine' } as const;
+	assert.equal(appArmorProfile(local, '', { appArmor: true }), 'mine');
+	assert.equal(appArmorProfile(null, 'localhost/mine', { appArmor: true }), 'mine');
+	assert.equal(appArmorProfile(null, 'runtime/default', { appArmor: false }), undefined);
+	assert.throws(() => appArmorProfile(local, '', { appArmor: false }), { condition: 'FAILED_PRECONDITION' });
+	const label = { user: 'u', role: 'r', type: 't', level: 's0' };
+	assert.equal(seLinuxLabel(label, { seLinux: true }), 'u:r:t:s0');
+	assert.equal(seLinuxLabel({ user: '', role: '', type: '', level: '' }, { seLinux: false }), undefined);
+	assert.throws(() => seLinuxLabel(label, { seLinux: false }), { condition: 'FAILED_PRECONDITION' });
+	assert.throws(() => seLinuxLabel({ ...label, user: '' }, { seLinux: true }), {
+		condition: 'INVALID_ARGUMENT',
+	});
+});
+
+test('seccomp: unconfined is no profile; unknown and missing ones are named', async () => {
+	const options = { defaultPath: '/no/default.json', capabilities: [] };
+	assert.equal(
+		await seccompProfile({ profile_type: 'Unconfined', localhost_ref: '' }, '', options),
+		undefined,
+	);
+	assert.equal(await seccompProfile(null, 'unconfined', options), undefined);
+	await assert.rejects(seccompProfile(null, '', options), /\/no\/default\.json/);
+	await assert.rejects(seccompProfile(null, 'localhost//no/own.json', options), /\/no\/own\.json/);
+	await assert.rejects(seccompProfile(null, 'strange', options), { condition: 'INVALID_ARGUMENT' });
+	await assert.rejects(seccompProfile({ profile_type: 'Localhost', localhost_ref: '' }, '', options), {
+		condition: 'INVALID_ARGUMENT',
+	});
+});
+
+test('output beyond the limit is dropped', () => {
+	const output = new CappedOutput(5);
+	for (const text of ['abc', 'def', 'ghi']) output.add(Buffer.from(text));
+	assert.equal(String(output.bytes()), 'abcde');
+});
+
+test('device numbers as glibc packs them', () => {
+	assert.deepEqual(deviceNumber(0x103), { major: 1, minor: 3 });
+	// makedev(0x12678, 0xabc9a)
+	const packed = (0x12n << 44n) | (0xabcn << 20n) | (0x678n << 8n) | 0x9an;
+	assert.deepEqual(deviceNumber(Number(packed)), { major: 0x12678, minor: 0xabc9a });
+});
+
+test('names of containers', () => {
+	const metadata: CriMetadata = { name: 'web', attempt: 2 };
+	assert.equal(containerName('s', checkContainerMetadata(metadata)), 's/web/2');
+});
