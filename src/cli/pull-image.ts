@@ -75,7 +75,7 @@ async function drawOnce(cli: Cli, image: string, progress: Progress): Promise<vo
 
 /** What the bar's line says. */
 export function progressLine(image: string, pull: PullUnderWay): string {
-	const layers = pull.layers === undefined ? '' : `  layer ${pull.doneLayers ?? 0} of ${pull.layers}`;
+	const layers = !pull.layers ? '' : `  layer ${pull.doneLayers ?? 0} of ${pull.layers}`;
 	return `pulling ${image}  ${bar(pull.doneBytes, pull.totalBytes)}${layers}`;
 }
 

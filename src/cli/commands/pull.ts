@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { json } from '../output/json.ts';
 import type { Act } from '../program.ts';
-import { pullImage } from '../pull-image.ts';
+import { pulledLine, pullImage } from '../pull-image.ts';
 
 export function addPull(program: Command, act: Act): void {
 	program
@@ -15,7 +15,7 @@ export function addPull(program: Command, act: Act): void {
 				for (const reference of references)
 					pulled.push(await pullImage(cli, reference, credentials(options.creds)));
 				if (cli.options.json) cli.io.out(json(pulled));
-				else for (const image of pulled) cli.io.out(`${image.ref}\n`);
+				else for (const image of pulled) cli.io.out(pulledLine(image));
 			}),
 		);
 }

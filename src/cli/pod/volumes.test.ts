@@ -3,8 +3,9 @@ import { mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { INSTALLATION } from '../../config/options.ts';
 import { removePodFolders } from './folders.ts';
-import { checkHostPath, mountsOf } from './volumes.ts';
+import { checkHostPath, mountsOf, prepareVolumes } from './volumes.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'gantry-volumes-'));
 after(() => rm(folder, { recursive: true }));
@@ -54,4 +55,23 @@ test('a uid that is no name of a folder removes nothing', async () => {
 	for (const uid of ['..', '', '../..', 'a/../..'])
 		await removePodFolders({ root: join(folder, 'x'), state: join(folder, 'y') }, uid);
 	assert.ok((await stat(join(folder, 'kept'))).isFile());
+});
+
+test('a memory volume lies on a tmpfs or is refused', async () => {
+	const pod = { spec: { containers: [], volumes: [{ name: 'm', emptyDir: { medium: 'Memory' } }] } };
+	const shared = await mkdtemp('/dev/shm/gantry-volumes-');
+	try {
+		const volumes = await prepareVolumes(pod, { disk: folder, memory: shared, logs: folder });
+		assert.equal((await stat(volumes.get('m') ?? '')).mode & 0o7777, 0o777);
+	} finally {
+		await rm(shared, { recursive: true });
+	}
+	await assert.rejects(
+		prepareVolumes(pod, {
+			disk: folder,
+			memory: join(INSTALLATION, 'node_modules/.cache/memory'),
+			logs: folder,
+		}),
+		/memory volumes lie in the daemon's state folder, and .+ is not on a tmpfs/,
+	);
 });
