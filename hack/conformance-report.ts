@@ -26,14 +26,15 @@ function nameOf(spec: Spec): string {
 	return texts.filter((text) => text !== '').join(': ');
 }
 
-/** The first line that says something. */
+/** What the runtime answered, if the failure is that; else the first lines that say something. */
 function reasonOf(spec: Spec): string {
-	const lines = (spec.Failure?.Message ?? '').split('\n').map((line) => line.trim());
-	return lines
-		.filter((line) => line !== '')
-		.slice(0, 3)
-		.join(' ')
-		.slice(0, 300);
+	const message = spec.Failure?.Message ?? '';
+	const answer = /rpc error: (code = \w+ desc = .+)/.exec(message)?.[1];
+	const lines = message
+		.split('\n')
+		.map((line) => line.trim())
+		.filter((line) => line !== '');
+	return (answer ?? lines.slice(0, 3).join(' ')).slice(0, 300);
 }
 
 for (const spec of failed) console.log(`FAILED   ${nameOf(spec)}\n         ${reasonOf(spec)}`);

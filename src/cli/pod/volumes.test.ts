@@ -66,10 +66,12 @@ test('a memory volume lies on a tmpfs or is refused', async () => {
 	} finally {
 		await rm(shared, { recursive: true });
 	}
+	const onDisk = join(INSTALLATION, 'node_modules/.cache/memory-volumes');
+	after(() => rm(onDisk, { recursive: true, force: true }));
 	await assert.rejects(
 		prepareVolumes(pod, {
 			disk: folder,
-			memory: join(INSTALLATION, 'node_modules/.cache/memory'),
+			memory: onDisk,
 			logs: folder,
 		}),
 		/memory volumes lie in the daemon's state folder, and .+ is not on a tmpfs/,
