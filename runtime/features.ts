@@ -5,7 +5,7 @@ import { release } from 'node:os';
 export interface RuntimeFeatures {
 	/** `rro`: read-only for every mount below too (mount_setattr, Linux 5.12). */
 	readonly recursiveReadOnlyMounts: boolean;
-	/** User namespaces, switched on, with an overlay whose idmapped layers are handed over as descriptors (Linux 6.13). */
+	/** User namespaces, switched on, with an overlay of idmapped layers (Linux 5.19). */
 	readonly userNamespaces: boolean;
 	/** Idmapped bind mounts (mount_setattr, Linux 5.12). */
 	readonly idmappedMounts: boolean;
@@ -16,7 +16,7 @@ export async function runtimeFeatures(kernel: string = release()): Promise<Runti
 	const maximum = await readFile('/proc/sys/user/max_user_namespaces', 'utf8').catch(() => '0');
 	return {
 		recursiveReadOnlyMounts: isAtLeast(kernel, 5, 12),
-		userNamespaces: isAtLeast(kernel, 6, 13) && Number(maximum) > 0,
+		userNamespaces: isAtLeast(kernel, 5, 19) && Number(maximum) > 0,
 		idmappedMounts: isAtLeast(kernel, 5, 12),
 		kernel,
 	};

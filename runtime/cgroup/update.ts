@@ -67,7 +67,7 @@ async function restore(done: readonly Done[]): Promise<string[]> {
 	}
 }
 
-const isRefusal = (error: unknown): boolean => errnoOf(error) === 'EINVAL' || errnoOf(error) === 'EBUSY';
+const isRefusal = (error: unknown): boolean => ['EINVAL', 'EBUSY', 'ERANGE'].includes(errnoOf(error) ?? '');
 
 function explain({ path, value }: LimitWrite, error: unknown) {
 	const what = `Cannot write ${value} to ${path}`;
@@ -77,9 +77,8 @@ function explain({ path, value }: LimitWrite, error: unknown) {
 		case 'EBUSY':
 			return failedPrecondition(`${what}: EBUSY, the container uses more than that`, { cause: error });
 		case 'EINVAL':
-			return failedPrecondition(`${what}: EINVAL, the kernel does not accept this value here`, {
-				cause: error,
-			});
+		case 'ERANGE':
+			return failedPrecondition(`${what}: the kernel does not accept this value here`, { cause: error });
 		default:
 			return error instanceof Error ? fromSystemError(what, error) : internal(what, { cause: error });
 	}

@@ -124,6 +124,8 @@ int make_source_here(struct plan *plan, const struct op *op, int *fd, struct fai
 /* Keeps the host's /dev/null, checked to be it, as a detached mount: after the pivot it is out of reach. */
 int keep_null(struct plan *plan, struct failure *failure);
 int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
+/* ---- plan_layers.c; of the creator alone */
+int idmapped_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, int *fd, struct failure *failure);
 int root_bind_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
 int bind_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
 int device_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);

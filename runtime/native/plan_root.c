@@ -35,64 +35,21 @@ static int set_layer(int context, const char *key, const char *path, struct fail
 	return fail(failure, err, "overlay does not take %s %s%s", key, path, kernel_message(context, message, sizeof message));
 }
 
-/* Linux 6.13 takes layers as descriptors, so that an idmapped one need be mounted nowhere. */
-static int set_layer_fd(int context, const char *key, int folder, const char *path, struct failure *failure)
-{
-	char message[200];
-	if (fsconfig(context, FSCONFIG_SET_FD, key, NULL, folder) == 0) return 0;
-	int err = errno;
-	return fail(failure, err, "overlay does not take the idmapped %s %s (Linux 6.13 is needed)%s", key, path,
-		    kernel_message(context, message, sizeof message));
-}
-
-static int idmapped_copy(struct plan *plan, const char *path, const struct op_root_idmap *maps, struct failure *failure)
-{
-	AUTO_CLOSE int mount = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (mount < 0) return fail(failure, errno, "cannot open the layer %s", path);
-	int result = idmap_mount(plan, mount, &maps->uid_map, &maps->gid_map, false, failure);
-	if (result < 0) return result;
-	int folder = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return folder < 0 ? fail(failure, errno, "cannot open the layer %s", path) : folder;
-}
-
-/* upper and work must lie on one and the same mount: their common folder is copied. */
-static int set_idmapped_upper(struct plan *plan, int context, const struct op_root_overlay *overlay, const struct op_root_idmap *maps,
-			      struct failure *failure)
-{
-	const char *upper = strrchr(overlay->upper, '/'), *work = strrchr(overlay->work, '/');
-	size_t length = upper ? (size_t)(upper - overlay->upper) : 0;
-	if (!upper || !work || (size_t)(work - overlay->work) != length || strncmp(overlay->upper, overlay->work, length) != 0 || length >= PATH_MAX)
-		return fail(failure, EINVAL, "upper %s and work %s of an idmapped root must lie in one folder", overlay->upper, overlay->work);
-	char parent[PATH_MAX];
-	memcpy(parent, overlay->upper, length);
-	parent[length] = 0;
-	AUTO_CLOSE int folder = idmapped_copy(plan, parent, maps, failure);
-	if (folder < 0) return folder;
-	AUTO_CLOSE int upper_fd = openat(folder, upper + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSE int work_fd = openat(folder, work + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (upper_fd < 0 || work_fd < 0) return fail(failure, errno, "cannot open %s or %s", overlay->upper, overlay->work);
-	int result = set_layer_fd(context, "upperdir", upper_fd, overlay->upper, failure);
-	return result < 0 ? result : set_layer_fd(context, "workdir", work_fd, overlay->work, failure);
-}
-
-static int set_lowers(struct plan *plan, int context, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, struct failure *failure)
+static int set_lowers(int context, const struct op_root_overlay *overlay, struct failure *failure)
 {
 	struct reader items = overlay->lowers.items;
-	for (uint32_t i = 0; i < overlay->lowers.count; i++) {
+	int result = 0;
+	for (uint32_t i = 0; result == 0 && i < overlay->lowers.count; i++) {
 		const char *lower;
 		if (!get_str(&items, &lower)) return fail(failure, EPROTO, "lower %u cannot be read", i);
-		AUTO_CLOSE int folder = maps ? idmapped_copy(plan, lower, maps, failure) : -1;
-		if (maps && folder < 0) return folder;
-		int result = maps ? set_layer_fd(context, "lowerdir+", folder, lower, failure) : set_layer(context, "lowerdir+", lower, failure);
-		if (result < 0) return result;
+		result = set_layer(context, "lowerdir+", lower, failure);
 	}
-	return 0;
+	return result;
 }
 
-static int set_uppers(struct plan *plan, int context, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, struct failure *failure)
+static int set_uppers(int context, const struct op_root_overlay *overlay, struct failure *failure)
 {
 	if (*overlay->upper == 0) return 0;
-	if (maps) return set_idmapped_upper(plan, context, overlay, maps, failure);
 	int result = set_layer(context, "upperdir", overlay->upper, failure);
 	return result < 0 ? result : set_layer(context, "workdir", overlay->work, failure);
 }
@@ -115,13 +72,14 @@ static int set_overlay_options(int context, const char *options, struct failure 
 int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure)
 {
 	DECODE(root_overlay, arguments);
-	struct op_root_idmap maps_space, *maps = root_maps(plan, &maps_space) ? &maps_space : NULL;
+	struct op_root_idmap maps;
 	char message[200];
+	if (root_maps(plan, &maps)) return idmapped_overlay(plan, &arguments, &maps, fd, failure);
 	AUTO_CLOSE int context = fsopen("overlay", FSOPEN_CLOEXEC);
 	if (context < 0) return fail(failure, errno, "this kernel has no overlay");
 	int result = fsconfig(context, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0 ? fail(failure, errno, "overlay takes no source") : 0;
-	if (result == 0) result = set_lowers(plan, context, &arguments, maps, failure);
-	if (result == 0) result = set_uppers(plan, context, &arguments, maps, failure);
+	if (result == 0) result = set_lowers(context, &arguments, failure);
+	if (result == 0) result = set_uppers(context, &arguments, failure);
 	if (result == 0) result = set_overlay_options(context, arguments.options, failure);
 	if (result < 0) return result;
 	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
@@ -147,14 +105,35 @@ int root_bind_source(struct plan *plan, const struct op *op, int *fd, struct fai
 	return 0;
 }
 
+/* A mount below a shared one would appear in the host's namespace as well, and pivot_root(2) refuses a root whose
+ * parent is shared: the mount that holds the root's place is made private first. */
+static int isolate_place(int target, struct failure *failure)
+{
+	AUTO_CLOSE int at = openat(target, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	while (at >= 0) {
+		struct statx about;
+		if (statx(at, "", AT_EMPTY_PATH, 0, &about) < 0) break;
+		if (about.stx_attributes & STATX_ATTR_MOUNT_ROOT) {
+			struct mount_attr private = {.propagation = MS_PRIVATE};
+			int result = change_mount(at, false, &private);
+			return result < 0 ? fail(failure, -result, "cannot make the mount that holds the root's place private") : 0;
+		}
+		int above = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close_at(&at);
+		at = above;
+	}
+	return fail(failure, errno, "cannot find the mount that holds the root's place");
+}
+
 static int place_root(struct plan *plan, int mount, const char *path, struct failure *failure)
 {
 	AUTO_CLOSE int target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	/* In a user namespace the way to it may be closed to us. Any place does: it is seen until the pivot only. */
 	if (target < 0 && errno == EACCES && plan->user_namespace) target = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (target < 0) return fail(failure, errno, "cannot open the root's place %s", path);
-	int result = attach_mount(mount, target);
-	if (result < 0) return fail(failure, -result, "cannot mount the root at %s", path);
+	int result = isolate_place(target, failure);
+	if (result < 0) return result;
+	if ((result = attach_mount(mount, target)) < 0) return fail(failure, -result, "cannot mount the root at %s", path);
 	close_at(&plan->root);
 	plan->root = mount;
 	return 0;

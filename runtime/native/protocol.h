@@ -934,7 +934,7 @@ static inline void msg_ran_encode(struct writer *w, const struct msg_ran *in)
 	put_bytes(w, in->stderr);
 }
 
-/* Compile a profile. action and default_action are SECCOMP_RET_* values; arches are SCMP_ARCH_*; flags SECCOMP_FILTER_FLAG_*. Names that libseccomp does not know are skipped; numbers newer than it knows answer ENOSYS. */
+/* Compile a profile. action and default_action are SECCOMP_RET_* values; arches are SCMP_ARCH_*; flags SECCOMP_FILTER_FLAG_*. Names that libseccomp does not know are skipped. When the default is an errno, numbers above the newest that the profile names (per architecture) answer ENOSYS. */
 #define MSG_SECCOMP 64u
 struct msg_seccomp {
 	uint32_t default_action;
@@ -1408,7 +1408,7 @@ static inline void op_root_bind_encode(struct writer *w, const struct op_root_bi
 	put_u32(w, in->readonly);
 }
 
-/* Comes before root_overlay or root_bind: idmap with these maps (mount_setattr MOUNT_ATTR_IDMAP) every lower of the overlay (an overlay mount itself cannot be) and its upper and work, which must lie in one folder; or the bind. On disk all of them have the ids of the container. */
+/* Comes before root_overlay or root_bind: idmap with these maps (mount_setattr MOUNT_ATTR_IDMAP) every lower of the overlay (an overlay mount itself cannot be), or the bind. upper and work, which must lie in one folder, stay as they are: there the ids on disk are those of the host. */
 #define OP_ROOT_IDMAP 33u
 struct op_root_idmap {
 	struct list uid_map; /* of id_map */

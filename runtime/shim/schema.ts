@@ -237,7 +237,7 @@ export const MESSAGES = {
 	},
 	SECCOMP: {
 		code: 64,
-		doc: 'Compile a profile. action and default_action are SECCOMP_RET_* values; arches are SCMP_ARCH_*; flags SECCOMP_FILTER_FLAG_*. Names that libseccomp does not know are skipped; numbers newer than it knows answer ENOSYS.',
+		doc: 'Compile a profile. action and default_action are SECCOMP_RET_* values; arches are SCMP_ARCH_*; flags SECCOMP_FILTER_FLAG_*. Names that libseccomp does not know are skipped. When the default is an errno, numbers above the newest that the profile names (per architecture) answer ENOSYS.',
 		fields: { default_action: 'u32', default_errno: 'u32', arches: ['u32'], rules: ['seccomp_rule'] },
 	},
 	FILTER: { code: 65, doc: 'Reply to SECCOMP: struct sock_filter[].', fields: { program: 'bytes' } },
@@ -377,7 +377,7 @@ export const OPS = {
 	},
 	root_idmap: {
 		code: 33,
-		doc: 'Comes before root_overlay or root_bind: idmap with these maps (mount_setattr MOUNT_ATTR_IDMAP) every lower of the overlay (an overlay mount itself cannot be) and its upper and work, which must lie in one folder; or the bind. On disk all of them have the ids of the container.',
+		doc: 'Comes before root_overlay or root_bind: idmap with these maps (mount_setattr MOUNT_ATTR_IDMAP) every lower of the overlay (an overlay mount itself cannot be), or the bind. upper and work, which must lie in one folder, stay as they are: there the ids on disk are those of the host.',
 		fields: { uid_map: ['id_map'], gid_map: ['id_map'] },
 	},
 	mount_fs: {

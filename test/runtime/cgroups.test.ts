@@ -83,7 +83,7 @@ test('an OOM kill is counted', async () => {
 	const made = await machine.create(
 		shim,
 		machine.spec(
-			'head -c 100000000 /dev/zero | sed "s/x//" > /dev/null; exec sleep 1000',
+			'dd if=/dev/zero of=/dev/null bs=100M count=1; exec sleep 1000',
 			parts({ memory: { limit: 16 << 20, swap: 16 << 20 } }),
 		),
 	);

@@ -153,6 +153,7 @@ export class Machine implements AsyncDisposable {
 
 	#options(id: string, spec: OciSpec, more: Partial<CreateOptions>): CreateOptions {
 		const layer = join(this.folder, 'layers', id);
+		const owner = spec.linux?.uidMappings?.[0]?.hostID ?? 0;
 		return {
 			id,
 			bundle: this.bundleOf(id),
@@ -166,8 +167,8 @@ export class Machine implements AsyncDisposable {
 			folders: [
 				{ path: join(this.folder, 'layers'), mode: 0o755 },
 				{ path: layer, mode: 0o755 },
-				{ path: join(layer, 'upper'), mode: 0o755 },
-				{ path: join(layer, 'work'), mode: 0o755 },
+				{ path: join(layer, 'upper'), mode: 0o755, uid: owner, gid: owner },
+				{ path: join(layer, 'work'), mode: 0o755, uid: owner, gid: owner },
 			].slice(existsSync(join(this.folder, 'layers')) ? 1 : 0),
 			...more,
 		};
