@@ -8,6 +8,7 @@
 /* What a plan's processes tell the one that started them, in memory shared by all of them. */
 struct shared_report {
 	int32_t init_pid; /* set by the kernel before init runs (CLONE_PARENT_SETTID), in the caller's pid namespace */
+	int32_t hook_group; /* the process group of the hook that the creator runs now; 0: none */
 	uint32_t failed;  /* 1 once `step`, `op` and `failure` are written; only the first failure is kept */
 	uint32_t step, op;
 	struct failure failure;

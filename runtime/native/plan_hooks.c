@@ -29,7 +29,7 @@ static int judge(const struct hook *hook, const struct program_result *result, s
 	return fail(failure, ECANCELED, "the hook %.150s ended with exit code %d%s%s", hook->path, result->exit_code, colon, words);
 }
 
-static int run_hook(const struct hook *hook, struct bytes state, struct failure *failure)
+static int run_hook(const struct hook *hook, struct bytes state, int32_t *group, struct failure *failure)
 {
 	AUTO_FREE char **argv = strings_of(&hook->args);
 	AUTO_FREE char **env = strings_of(&hook->env);
@@ -41,6 +41,7 @@ static int run_hook(const struct hook *hook, struct bytes state, struct failure 
 		.env = env,
 		.stdin_bytes = state,
 		.netns = -1,
+		.group = group,
 		.timeout_ms = hook->timeout_ms,
 		.max_output = 16384,
 	};
@@ -62,6 +63,8 @@ static void keep_hook_error(struct shared_report *report, const struct failure *
 int run_hooks(struct plan *plan, const struct op *op, pid_t pid, bool collect, struct failure *failure)
 {
 	DECODE(hooks, arguments);
+	/* init tells its own pid: what it forks has a number of its pid namespace, and dies with its cgroup. */
+	int32_t *group = getpid() != pid ? &plan->report->hook_group : NULL;
 	size_t room = strlen(arguments.state_head) + strlen(arguments.state_tail) + 16;
 	AUTO_FREE char *state = malloc(room);
 	if (!state) return fail(failure, ENOMEM, "no memory for the state");
@@ -70,7 +73,7 @@ int run_hooks(struct plan *plan, const struct op *op, pid_t pid, bool collect, s
 		struct hook hook;
 		struct failure own = {0};
 		if (!hook_decode(&arguments.hooks.items, &hook)) return fail(failure, EPROTO, "hook %u cannot be read", i);
-		int result = run_hook(&hook, (struct bytes){(const uint8_t *)state, (uint32_t)length}, &own);
+		int result = run_hook(&hook, (struct bytes){(const uint8_t *)state, (uint32_t)length}, group, &own);
 		if (result < 0 && !collect) {
 			*failure = own;
 			return result;

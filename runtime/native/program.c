@@ -200,10 +200,12 @@ int program_run(const struct program *program, struct program_result *result, st
 {
 	*result = (struct program_result){0};
 	struct running running = {.pid = -1, .pidfd = -1, .in = -1};
+	int32_t unused, *group = program->group ? program->group : &unused;
 	running.out.limit = running.err.limit = program->max_output;
 	int outcome = start(program, &running, failure);
 	if (outcome < 0) return outcome;
 	if (running.pidfd < 0) outcome = fail(failure, errno, "cannot watch %s", program->path);
+	*group = running.pid;
 	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
 	if (outcome == 0) outcome = serve(program, &running, result);
 	signal(SIGPIPE, before);
@@ -213,6 +215,7 @@ int program_run(const struct program *program, struct program_result *result, st
 	}
 	int status = 0;
 	while (waitpid(running.pid, &status, 0) < 0 && errno == EINTR) {}
+	*group = 0;
 	if (outcome == 0) {
 		read_available(&running.out);
 		read_available(&running.err);

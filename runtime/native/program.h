@@ -12,6 +12,7 @@ struct program {
 	int netns;		   /* network namespace to enter first, or -1 */
 	uint64_t timeout_ms;	   /* 0: none. Then the whole process group is killed */
 	size_t max_output;	   /* per stream; what is beyond it is read and dropped */
+	int32_t *group;		   /* not NULL: the process group while it runs, 0 otherwise; for whoever must end it when we cannot */
 	int cancel;		   /* > 0: a socket; when its other side closes, the process group is killed */
 };
 

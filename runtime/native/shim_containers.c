@@ -107,6 +107,7 @@ static void leash_ready(struct source *source, uint32_t events)
 	struct container *container = CONTAINER_OF(source, struct container, task.leash);
 	struct shim *shim = container->task.process.shim;
 	task_read_leash(&container->task);
+	process_listen(&container->task.process); /* a terminal may have come only now */
 	if (container->task.leash_closed) source_watch(&shim->loop, source, 0);
 	container_advance(shim, container);
 }
@@ -214,6 +215,9 @@ static bool advance_creating(struct shim *shim, struct container *container)
 		if (container->phase == RUNNING) drop_report(container);
 		return true;
 	}
+	/* A creator that was killed left its hook behind. */
+	if (task->report->hook_group > 0) kill(-task->report->hook_group, SIGKILL);
+	task->report->hook_group = 0;
 	/* Nobody is told before the last process of it is gone. */
 	if (task->pid > 0 && !task->reaped) {
 		kill(task->pid, SIGKILL);

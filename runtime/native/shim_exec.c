@@ -157,6 +157,7 @@ static void finish(struct shim *shim, struct exec *exec)
 		.timed_out = exec->timed_out,
 	};
 	size_t room = strlen(exec->id) + 64;
+	process_drain(&exec->task.process); /* what a slow client has not fetched yet; the rest of the time for drains is over */
 	if (client) CONN_SEND(&client->conn, 0, EXITED, exited, room, &exited);
 	exec_free(shim, exec);
 	if (client) client_finish(client);

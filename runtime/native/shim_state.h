@@ -151,7 +151,7 @@ int process_open(struct process *process, bool with_stdin, struct plan_streams *
 void process_set_terminal(struct process *process, int master);
 /* Starts to read its output. */
 void process_listen(struct process *process);
-/* Reads what is there, for the log; the readers get it as far as they have room. */
+/* After the process's end: reads what is there, at most a pipe or two, whether its readers have room or not. */
 void process_drain(struct process *process);
 bool process_is_quiet(const struct process *process); /* both outputs have ended */
 void process_attach(struct process *process, struct client *client);

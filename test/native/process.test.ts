@@ -250,8 +250,8 @@ test('hooks of every phase, in order, in their namespaces, with the state', asyn
 		order.map((line) => line.split(' ')[0]),
 		['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
 	);
-	assert.ok(order[1]?.includes(`"pid":${pid},`), order[1]);
-	assert.ok(order[4]?.includes(`"pid":${pid},`), order[4]);
+	assert.ok(order[1]?.includes(`"pid":${pid},`));
+	assert.ok(order[4]?.includes(`"pid":${pid},`));
 	assert.ok(order[2]?.endsWith('yes'));
 	assert.match(order[3] ?? '', /"ociVersion"/);
 	assert.deepEqual(new Set([order[0], order[1], order[4]].map((line) => line?.split(' ').at(-1))).size, 1);
@@ -297,19 +297,32 @@ test('a hook that fails, hangs or cannot run fails the create with what it said'
 });
 
 test('a process that is killed while it is made', async () => {
-	const creating = shim.create(
-		'killed',
-		plan({
-			rootfs: shim.rootfs,
-			id: 'killed',
-			argv: ['true'],
-			namespaces: CLONE.NEWNS,
-			mounts: [hooks(HOOK_CREATE_CONTAINER, 'kill -9 $PPID; sleep 1')],
-		}),
-	);
-	await assert.rejects(creating, /./);
-	assert.deepEqual(shim.children(), []);
+	const made = plan({
+		rootfs: shim.rootfs,
+		id: 'killed',
+		argv: ['true'],
+		namespaces: CLONE.NEWNS,
+		mounts: [hooks(HOOK_CREATE_CONTAINER, 'kill -9 $PPID; sleep 100')],
+	});
+	await assert.rejects(shim.create('killed', made), { errno: 10 });
 	await shim.delete('killed');
+	assert.deepEqual(shim.children(), []);
+});
+
+test('a create that is given up ends with its hook and all that the hook started', async () => {
+	const started = join(shim.folder, 'started');
+	const made = plan({
+		rootfs: shim.rootfs,
+		id: 'given-up',
+		argv: ['true'],
+		mounts: [hooks(HOOK_CREATE_RUNTIME, `sleep 987 & touch ${started}; sleep 987`)],
+	});
+	const creating = assert.rejects(shim.create('given-up', made), /./);
+	while (!existsSync(started)) await new Promise((resolve) => setTimeout(resolve, 5));
+	await shim.control.call('KILL', { id: 'given-up', signal: 9, all: 0 }, 'OK');
+	await creating;
+	while (shim.children().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+	await shim.delete('given-up');
 });
 
 const MAP = [{ container_id: 0, host_id: 200000, size: 65536 }];
