@@ -97,7 +97,9 @@ test('seccomp: unconfined is no profile; unknown and missing ones are named', as
 		undefined,
 	);
 	assert.equal(await seccompProfile(null, 'unconfined', options), undefined);
-	await assert.rejects(seccompProfile(null, '', options), /\/no\/default\.json/);
+	assert.equal(await seccompProfile(null, '', options), undefined);
+	const runtimeDefault = seccompProfile({ profile_type: 'RuntimeDefault', localhost_ref: '' }, '', options);
+	await assert.rejects(runtimeDefault, /\/no\/default\.json/);
 	await assert.rejects(seccompProfile(null, 'localhost//no/own.json', options), /\/no\/own\.json/);
 	await assert.rejects(seccompProfile(null, 'strange', options), { condition: 'INVALID_ARGUMENT' });
 	await assert.rejects(seccompProfile({ profile_type: 'Localhost', localhost_ref: '' }, '', options), {

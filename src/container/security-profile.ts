@@ -11,16 +11,16 @@ type Choice =
 	| { readonly kind: 'localhost'; readonly ref: string };
 
 /**
- * The system call filter of a container or sandbox. Without any choice it is the default profile: a client that
- * wants none says Unconfined, as the kubelet does.
+ * The system call filter of a container or sandbox; undefined: none. A request without any choice is unconfined, as
+ * the conformance suite has it; a kubelet with seccompDefault asks for RuntimeDefault itself.
  */
 export async function seccompProfile(
 	profile: SecurityProfile | null | undefined,
 	deprecatedPath: string | undefined,
 	options: { readonly defaultPath: string; readonly capabilities: readonly string[] },
 ): Promise<OciSeccomp | undefined> {
-	const choice = choose(profile, deprecatedPath, 'linux.security_context.seccomp') ?? { kind: 'default' };
-	if (choice.kind === 'unconfined') return undefined;
+	const choice = choose(profile, deprecatedPath, 'linux.security_context.seccomp');
+	if (choice === undefined || choice.kind === 'unconfined') return undefined;
 	if (choice.kind === 'localhost' && !choice.ref.startsWith('/')) {
 		throw invalidArgument(`The seccomp profile ${JSON.stringify(choice.ref)} is not an absolute path`);
 	}
