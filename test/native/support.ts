@@ -27,7 +27,7 @@ import {
 import { PROTOCOL_VERSION } from '../../runtime/shim/schema.ts';
 
 const SHIM =
-	process.env['GANTRY_SHIM'] ?? new URL('../../runtime/native/build/gantry-shim', import.meta.url).pathname;
+	process.env.GANTRY_SHIM ?? new URL('../../runtime/native/build/gantry-shim', import.meta.url).pathname;
 /** Test files run at the same time: each has names of its own. */
 export const INSTANCE = `nt${process.pid}`;
 
