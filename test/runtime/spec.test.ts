@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { existsSync, readlinkSync, statSync } from 'node:fs';
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -17,6 +17,7 @@ after(async () => {
 	await machine[Symbol.asyncDispose]();
 });
 
+const hostNamespace = readlinkSync('/proc/self/ns/mnt');
 const namespaces = (...types: OciNamespaceType[]) => types.map((type) => ({ type }));
 const DEFAULT_PROFILE = new URL('../../conf/seccomp.json', import.meta.url);
 
@@ -188,7 +189,6 @@ test('symlinks of the image do not lead mounts out of it', async () => {
 });
 
 async function tricky(image: string): Promise<string> {
-	const { symlink } = await import('node:fs/promises');
 	await mkdir(image);
 	await chmod(image, 0o755);
 	await symlink('../../../../../../tmp/gantry-escape', join(image, 'link'));
@@ -264,7 +264,6 @@ test('hooks run in order, in their namespaces, with the state on stdin', async (
 	assert.ok(state.pid > 1);
 	assert.equal(lines.find(({ name }) => name === 'poststop')?.state.status, 'stopped');
 });
-const hostNamespace = await readlink('/proc/self/ns/mnt');
 
 test('a failing createRuntime hook fails create, runs poststop and leaves nothing; a failing poststop only tells', async () => {
 	const mark = join(machine.folder, 'poststop-ran');
@@ -371,7 +370,6 @@ test('a user namespace: ids mapped, layers idmapped, writes land as the mapped i
 		['0', '0:0', '0', ' 0 100000 65536', 'null'],
 		stderr,
 	);
-	const { statSync } = await import('node:fs');
 	assert.equal(statSync(join(volume, 'made')).uid, 0);
 	const [container] = await shim.list();
 	assert.equal(statSync(`/proc/${container?.process.pid}`).uid, 100000);
