@@ -94,7 +94,9 @@ static int prepare(struct plan *plan, const struct op_spawn *spawn, uint32_t joi
 {
 	struct link_message message;
 	if (link_wait(plan->link, LINK_GO, &message, NULL) < 0) _exit(1);
-	int result = join_namespaces(plan, &spawn->joins, ~joins_left, failure);
+	/* A stage has done it before us, and left none to enter. */
+	int result = enter_v1_cgroups(plan, &spawn->cgroups, failure);
+	if (result == 0) result = join_namespaces(plan, &spawn->joins, ~joins_left, failure);
 	if (result < 0) return result;
 	const int keep[] = {plan->link, plan->leash, plan->proc};
 	close_all_but(keep, LENGTH(keep));

@@ -44,6 +44,8 @@ struct plan {
 	/* creator */
 	int init_pidfd;
 	int mount_namespace; /* its own, to return to */
+	int *v1_cgroups;     /* the `tasks` files of the cgroups to join; init or the stage writes to them */
+	size_t v1_cgroup_count;
 
 	/* init */
 	int root;	      /* the root of the container, once there is one */
@@ -87,6 +89,8 @@ int spawn(struct plan *plan, const struct op *op, struct failure *failure);
 /* Joins everything of the list but the types in `without`. The user namespace comes last: the host's rights are needed for the others. */
 int join_namespaces(struct plan *plan, const struct list *joins, uint32_t without, struct failure *failure);
 uint32_t joined_types(const struct list *joins);
+/* The calling process becomes a member of the v1 groups of the list. */
+int enter_v1_cgroups(struct plan *plan, const struct list *cgroups, struct failure *failure);
 int write_id_maps(pid_t pid, const struct list *uid_map, const struct list *gid_map, struct failure *failure);
 /* init's first function after its namespaces exist; never returns. */
 _Noreturn void init_main(struct plan *plan, const struct op_spawn *spawn, uint32_t joins_left, uint32_t first_step);

@@ -21,29 +21,58 @@ static pid_t clone_sibling(uint64_t flags, int32_t *pid, int *pidfd, int cgroup)
 	return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
-/* v2 groups can be joined at birth; that spares a write that waits for an RCU grace period. */
-static int open_birth_cgroup(const struct list *cgroups)
+/* v2: joined at birth. -1: there is none. */
+static int open_v2_cgroup(const struct list *cgroups, int *fd, struct failure *failure)
 {
 	struct reader items = cgroups->items;
 	struct cgroup cgroup;
-	for (uint32_t i = 0; i < cgroups->count && cgroup_decode(&items, &cgroup); i++)
-		if (cgroup.v2) return open(cgroup.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return -1;
+	*fd = -1;
+	for (uint32_t i = 0; i < cgroups->count && cgroup_decode(&items, &cgroup); i++) {
+		if (!cgroup.v2) continue;
+		*fd = open(cgroup.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return *fd < 0 ? fail(failure, errno, "cannot join the cgroup %s", cgroup.path) : 0;
+	}
+	return 0;
 }
 
-static int enter_cgroups(pid_t pid, const struct list *cgroups, bool v2_too, struct failure *failure)
+/* v1: the process moves itself, by the file `tasks`. For that alone the kernel takes no lock of the whole machine, which
+ * a write of a pid to cgroup.procs waits some ten milliseconds for. */
+static int open_v1_cgroups(struct plan *plan, const struct list *cgroups, struct failure *failure)
 {
 	struct reader items = cgroups->items;
-	char text[16], path[4096];
-	int length = snprintf(text, sizeof text, "%d", pid);
+	char path[4096];
+	plan->v1_cgroups = calloc((size_t)cgroups->count + 1, sizeof *plan->v1_cgroups);
+	if (!plan->v1_cgroups) return fail(failure, ENOMEM, "no memory for %u cgroups", cgroups->count);
 	for (uint32_t i = 0; i < cgroups->count; i++) {
 		struct cgroup cgroup;
 		if (!cgroup_decode(&items, &cgroup)) return fail(failure, EPROTO, "cgroup %u cannot be read", i);
-		if (cgroup.v2 && !v2_too) continue;
-		snprintf(path, sizeof path, "%s/cgroup.procs", cgroup.path);
-		int result = write_file_at(AT_FDCWD, path, text, (size_t)length);
-		if (result < 0) return fail(failure, -result, "cannot join the cgroup %s", cgroup.path);
+		if (cgroup.v2) continue;
+		snprintf(path, sizeof path, "%s/tasks", cgroup.path);
+		int fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0) return fail(failure, errno, "cannot join the cgroup %s", cgroup.path);
+		plan->v1_cgroups[plan->v1_cgroup_count++] = fd;
 	}
+	return 0;
+}
+
+static void close_v1_cgroups(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->v1_cgroup_count; i++) close(plan->v1_cgroups[i]);
+	plan->v1_cgroup_count = 0;
+	free(plan->v1_cgroups);
+	plan->v1_cgroups = NULL;
+}
+
+/* In the process that is to be a member. */
+int enter_v1_cgroups(struct plan *plan, const struct list *cgroups, struct failure *failure)
+{
+	struct reader items = cgroups->items;
+	struct cgroup cgroup;
+	size_t at = 0;
+	for (uint32_t i = 0; i < cgroups->count && cgroup_decode(&items, &cgroup); i++)
+		if (!cgroup.v2 && at < plan->v1_cgroup_count && write(plan->v1_cgroups[at++], "0", 1) < 0)
+			return fail(failure, errno, "cannot join the cgroup %s", cgroup.path);
+	close_v1_cgroups(plan);
 	return 0;
 }
 
@@ -67,7 +96,8 @@ static _Noreturn void stage_main(struct plan *plan, const struct op_spawn *argum
 	int pidfd;
 	prctl(PR_SET_DUMPABLE, 0);
 	if (link_wait(plan->link, LINK_GO, &message, NULL) < 0) _exit(1);
-	int result = join_namespaces(plan, &arguments->joins, 0, &failure);
+	int result = enter_v1_cgroups(plan, &arguments->cgroups, &failure);
+	if (result == 0) result = join_namespaces(plan, &arguments->joins, 0, &failure);
 	if (result == 0) {
 		pid_t pid = clone_sibling(birth_flags(arguments), &plan->report->init_pid, &pidfd, -1);
 		if (pid == 0) init_main(plan, arguments, 0, plan->step + 1);
@@ -78,30 +108,28 @@ static _Noreturn void stage_main(struct plan *plan, const struct op_spawn *argum
 	_exit(1);
 }
 
-static int spawn_staged(struct plan *plan, const struct op_spawn *arguments, int other_end, struct failure *failure)
+static int spawn_staged(struct plan *plan, const struct op_spawn *arguments, int cgroup, int other_end, struct failure *failure)
 {
 	int32_t stage_pid = 0;
 	AUTO_CLOSE int stage = -1;
-	pid_t pid = clone_sibling(0, &stage_pid, &stage, -1);
+	pid_t pid = clone_sibling(0, &stage_pid, &stage, cgroup);
 	if (pid == 0) {
 		plan->link = other_end;
 		stage_main(plan, arguments);
 	}
-	if (pid < 0) return fail(failure, errno, "cannot fork");
-	int result = enter_cgroups(pid, &arguments->cgroups, true, failure);
+	if (pid < 0) return fail(failure, errno, "cannot fork into the cgroup");
 	struct link_message message;
-	if (result == 0) result = link_send(plan->link, LINK_GO, 0, 0, -1);
+	int result = link_send(plan->link, LINK_GO, 0, 0, -1);
 	close(other_end);
 	if (result == 0) result = link_wait(plan->link, LINK_STAGED, &message, &plan->init_pidfd);
 	if (result < 0) syscall(SYS_pidfd_send_signal, stage, SIGKILL, NULL, 0);
 	return result < 0 ? fail(failure, plan->report->failed ? plan->report->failure.err : -result, "the joining process ended") : 0;
 }
 
-static int spawn_directly(struct plan *plan, const struct op_spawn *arguments, int other_end, struct failure *failure)
+static int spawn_directly(struct plan *plan, const struct op_spawn *arguments, int cgroup, int other_end, struct failure *failure)
 {
 	uint32_t joined = joined_types(&arguments->joins);
 	AUTO_CLOSE int own_pids = -1;
-	AUTO_CLOSE int cgroup = open_birth_cgroup(&arguments->cgroups);
 	if (joined & CLONE_NEWPID) {
 		own_pids = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 		if (own_pids < 0) return fail(failure, errno, "cannot open /proc/self/ns/pid");
@@ -117,8 +145,7 @@ static int spawn_directly(struct plan *plan, const struct op_spawn *arguments, i
 	close(other_end);
 	/* Hooks that the creator runs later belong to the host's pid namespace. */
 	if (own_pids >= 0 && setns(own_pids, CLONE_NEWPID) < 0 && pid > 0) return fail(failure, errno, "cannot return to the host's pid namespace");
-	if (pid < 0) return fail(failure, err, "cannot make the container's process (new namespaces 0x%x)", arguments->new_namespaces);
-	return enter_cgroups(pid, &arguments->cgroups, cgroup < 0, failure);
+	return pid < 0 ? fail(failure, err, "cannot make the container's process (new namespaces 0x%x)", arguments->new_namespaces) : 0;
 }
 
 /* Lowering it is a privilege that the node may not give: then the process keeps what it inherited. */
@@ -139,8 +166,14 @@ int spawn(struct plan *plan, const struct op *op, struct failure *failure)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return fail(failure, errno, "cannot make a socket pair");
 	plan->link = pair[0];
 	plan->user_namespace = (arguments.new_namespaces | joined_types(&arguments.joins)) & CLONE_NEWUSER;
-	int result = needs_stage(&arguments) ? spawn_staged(plan, &arguments, pair[1], failure)
-					     : spawn_directly(plan, &arguments, pair[1], failure);
+	AUTO_CLOSE int cgroup = -1;
+	int result = open_v2_cgroup(&arguments.cgroups, &cgroup, failure);
+	if (result == 0) result = open_v1_cgroups(plan, &arguments.cgroups, failure);
+	if (result == 0) {
+		result = needs_stage(&arguments) ? spawn_staged(plan, &arguments, cgroup, pair[1], failure)
+						 : spawn_directly(plan, &arguments, cgroup, pair[1], failure);
+	}
+	close_v1_cgroups(plan);
 	if (result == 0) result = write_id_maps(plan->report->init_pid, &arguments.uid_map, &arguments.gid_map, failure);
 	if (result == 0 && arguments.set_oom_score_adj) result = set_oom_score(plan->report->init_pid, arguments.oom_score_adj, failure);
 	if (result == 0) result = link_send(plan->link, LINK_GO, 0, 0, -1);

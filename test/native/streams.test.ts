@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { Message, Op } from '../../runtime/shim/codec.ts';
 import { CONSTANTS, OPS } from '../../runtime/shim/schema.ts';
-import { type Connection, execPlan, Fixture, plan } from './support.ts';
+import { CLONE, type Connection, execPlan, Fixture, plan } from './support.ts';
 
 const { EXEC_KILL_ON_CLOSE, EXEC_STDIN, EXEC_TERMINAL, STREAM_STDERR, STREAM_STDOUT } = CONSTANTS;
 let shim: Fixture;
@@ -37,10 +37,19 @@ test('exec: both streams, the exit code, the container namespaces and cgroups', 
 test('exec of what is not there', async () => {
 	await assert.rejects(exec(['nonesuch']), { errno: 2, op: OPS.exec.code });
 	await assert.rejects(shim.exec('none', 'e', execPlan('box', ['true'])), { errno: 2 });
-	await assert.rejects(shim.exec('box', 'e', execPlan('elsewhere', ['true'])), {
-		errno: 3,
-		op: OPS.spawn.code,
-	});
+	await assert.rejects(
+		shim.exec(
+			'box',
+			'e',
+			execPlan('box', ['true']).map((op) =>
+				op.op === 'spawn' ? { ...op, joins: [{ type: CLONE.NET, path: '', of: 'elsewhere' }] } : op,
+			),
+		),
+		{
+			errno: 3,
+			op: OPS.spawn.code,
+		},
+	);
 	await assert.rejects(exec(['true'], {}, [{ op: 'working_folder', path: '/nonesuch', create: 0 }]), {
 		errno: 2,
 		op: OPS.working_folder.code,
