@@ -11,8 +11,8 @@ type Choice =
 	| { readonly kind: 'localhost'; readonly ref: string };
 
 /**
- * The system call filter of a container or sandbox; undefined: none. A request without any choice is unconfined, as
- * the conformance suite has it; a kubelet with seccompDefault asks for RuntimeDefault itself.
+ * The system call filter of a container or sandbox. Without any choice there is none: the kubelet always chooses,
+ * and the conformance suite asks for this.
  */
 export async function seccompProfile(
 	profile: SecurityProfile | null | undefined,

@@ -231,9 +231,10 @@ test('containers of a pod share /dev/shm, IPC and network; process ids as they a
 	assert.equal(await bed.sh(node, 'readlink /proc/self/ns/pid'), readlinkSync('/proc/self/ns/pid'));
 });
 
-test('seccomp: the default filter holds, Unconfined lifts it', async () => {
+test('seccomp: the default filter, none, and one of the node', async () => {
 	const mode = "grep '^Seccomp:' /proc/self/status | cut -f2";
-	assert.equal(await output(mode), '2');
+	assert.equal(await output(mode, security({ seccomp: { profile_type: 'RuntimeDefault' } })), '2');
+	assert.equal(await output(mode), '0');
 	assert.equal(await output(mode, security({ seccomp: { profile_type: 'Unconfined' } })), '0');
 	assert.equal(
 		await output('grep NoNewPrivs /proc/self/status | cut -f2', security({ no_new_privs: true })),
