@@ -1,6 +1,8 @@
 #include "launcher.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -292,11 +294,34 @@ static bool is_socket(int fd)
 	return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
+/* In a chroot the files above it would stay below every container's root after pivot_root(2): a process that joins the
+ * container's mount namespace starts at that namespace's own root. Joining our own namespace shows where that is. */
+static bool is_in_chroot(void)
+{
+	pid_t child = fork();
+	if (child < 0) return false;
+	if (child == 0) {
+		struct stat here, top;
+		int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+		if (own < 0 || stat("/", &here) < 0 || setns(own, CLONE_NEWNS) < 0 || stat("/", &top) < 0) _exit(0);
+		_exit(here.st_dev != top.st_dev || here.st_ino != top.st_ino);
+	}
+	int status = 0;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
 int launcher_main(char **argv)
 {
 	if (!is_socket(LAUNCHER_FD)) {
 		fprintf(stderr, "gantry-shim launcher: descriptor %d must be a socket to the daemon\n", LAUNCHER_FD);
 		return 2;
+	}
+	if (is_in_chroot()) {
+		fputs("gantry-shim launcher: refuses to work in a chroot: the host's files would lie below every container's root. "
+		      "Use a mount namespace with pivot_root instead.\n", stderr);
+		return 1;
 	}
 	struct launcher launcher = {.executable = self_exec_sealed(argv), .daemon = getppid()};
 	if (launcher.executable < 0) return 1;

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+	copyFileSync,
 	existsSync,
+	mkdirSync,
 	readdirSync,
 	readFileSync,
 	readlinkSync,
@@ -12,6 +14,7 @@ import {
 } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { encodeFrame, encodePlan, FrameDecoder } from '../../runtime/shim/codec.ts';
 import { MAX_FRAME_BYTES, PROTOCOL_VERSION } from '../../runtime/shim/schema.ts';
@@ -262,4 +265,20 @@ test('pause ends at once on SIGTERM and buries what it is given', async () => {
 	await until(() => childOf(pid) === 0);
 	process.kill(pid, 'SIGTERM');
 	assert.deepEqual(await exited, [0, null]);
+});
+
+test('it refuses to work in a chroot, where the host would lie below every container', {
+	skip: SHIM.includes('sanitize') && 'this build is not static',
+}, async () => {
+	using folder = temporaryFolder();
+	mkdirSync(join(folder.path, 'proc'));
+	copyFileSync(SHIM, join(folder.path, 'gantry-shim'));
+	const script = 'mount -t proc proc "$0/proc" && exec chroot "$0" /gantry-shim launcher';
+	const child = spawn('unshare', ['-m', 'sh', '-c', script, folder.path], {
+		stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+	});
+	const words = text(child.stderr as NonNullable<typeof child.stderr>);
+	const [code] = await once(child, 'exit');
+	assert.equal(code, 1);
+	assert.match(await words, /refuses to work in a chroot/);
 });
