@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { checkProcess, readExitRecord, readTeardown, type Shim } from '#runtime';
-import { drain, Machine } from './machine.ts';
+import { drain, Machine, until } from './machine.ts';
 
 let machine: Machine;
 let shim: Shim;
@@ -13,7 +13,7 @@ before(async () => {
 	shim = await machine.shim();
 });
 after(async () => {
-	await machine[Symbol.asyncDispose]();
+	await machine?.[Symbol.asyncDispose]();
 });
 
 test('create, start, exit, delete: states, log, exit record, and nothing left', async () => {
@@ -56,7 +56,7 @@ test('kill: a signal reaches the process, all of them with `all`, and a stopped 
 		machine.spec('trap "echo got; exit 3" TERM; echo up; while :; do sleep 0.05; done'),
 	);
 	await shim.start(trap.id);
-	while (!(await trap.log()).stdout.includes('up')) await new Promise((resolve) => setTimeout(resolve, 10));
+	await until('the trap is set', async () => (await trap.log()).stdout.includes('up'));
 	await shim.kill(trap.id, 15);
 	assert.equal((await trap.exit).exitCode, 3);
 	assert.equal((await trap.log()).stdout, 'up\ngot\n');
@@ -165,7 +165,7 @@ test('exec: large output arrives whole, a timeout kills, an abort kills when ask
 	};
 	abort.abort();
 	await assert.rejects(stream.exit, { condition: 'CANCELLED' });
-	while (await checkProcess(identity)) await new Promise((resolve) => setTimeout(resolve, 10));
+	await until('the process is killed', async () => !(await checkProcess(identity)));
 	await shim.delete(idle.id);
 });
 
@@ -207,8 +207,7 @@ test('a terminal: its size, one stream, resize', async () => {
 		),
 	);
 	await shim.start(made.id);
-	while (!(await made.log()).stdout.includes('ready'))
-		await new Promise((resolve) => setTimeout(resolve, 10));
+	await until('the trap is set', async () => (await made.log()).stdout.includes('ready'));
 	await shim.resize(made.id, 120, 40);
 	await made.exit;
 	const { stdout, stderr } = await made.log();

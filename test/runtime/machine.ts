@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '#base/log.ts';
 import {
 	type Cgroups,
@@ -255,6 +256,15 @@ async function endShim(shim: Shim): Promise<void> {
 		if ((error as { condition?: string }).condition === 'UNAVAILABLE') return;
 		process.kill(shim.process.pid, 'SIGKILL');
 		throw error;
+	}
+}
+
+/** Waits for something that nothing announces. Fails after 20 s, so that no test hangs. */
+export async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+	const end = performance.now() + 20_000;
+	while (!(await holds())) {
+		assert.ok(performance.now() < end, `waited in vain: ${what}`);
+		await sleep(10);
 	}
 }
 

@@ -5,7 +5,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isAtLeast, loadSeccompProfile, type OciNamespaceType, type OciSeccomp, type Shim } from '#runtime';
-import { CAPABILITIES, Machine, MOUNTS } from './machine.ts';
+import { CAPABILITIES, Machine, MOUNTS, until } from './machine.ts';
 
 let machine: Machine;
 let shim: Shim;
@@ -14,7 +14,7 @@ before(async () => {
 	shim = await machine.shim();
 });
 after(async () => {
-	await machine[Symbol.asyncDispose]();
+	await machine?.[Symbol.asyncDispose]();
 });
 
 const hostNamespace = readlinkSync('/proc/self/ns/mnt');
@@ -362,8 +362,7 @@ test('a user namespace: ids mapped, layers idmapped, writes land as the mapped i
 		),
 	);
 	await shim.start(made.id);
-	while (!(await made.log()).stdout.includes('null') && (await made.log()).stderr === '')
-		await new Promise((resolve) => setTimeout(resolve, 10));
+	await until('the container has said all', async () => (await made.log()).stdout.includes('null'));
 	const { stdout, stderr } = await made.log();
 	assert.deepEqual(
 		stdout.replaceAll(/ +/g, ' ').split('\n').slice(0, -1),
