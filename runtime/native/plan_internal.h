@@ -58,12 +58,6 @@ struct plan {
 	struct list map_namespace_uids, map_namespace_gids;
 };
 
-/* One step of a plan with its operation already read. */
-struct step {
-	uint32_t index;
-	struct op op;
-};
-
 /* ---- plan.c */
 void plan_init(struct plan *plan, const struct list *ops, struct shared_report *report);
 bool plan_next(struct reader *ops, struct op *op);
@@ -129,7 +123,8 @@ int make_source_here(struct plan *plan, const struct op *op, int *fd, struct fai
 int keep_null(struct plan *plan, struct failure *failure);
 int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
 /* ---- plan_layers.c; of the creator alone */
-int idmapped_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, int *fd, struct failure *failure);
+/* maps NULL: none. */
+int placed_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, int *fd, struct failure *failure);
 int root_bind_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
 int bind_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
 int device_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);

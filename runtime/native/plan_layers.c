@@ -1,8 +1,9 @@
-/* An overlay of idmapped layers.
+/* An overlay of layers that lie side by side in one place: idmapped ones, and on kernels before 6.8 all of them, whose
+ * full names would not fit the options of one mount.
  *
  * An overlay cannot be idmapped itself, and before Linux 6.15 it takes its layers only from mounts of its maker's
- * namespace. So the creator makes it in a mount namespace that exists for this step alone: the idmapped copies lie in
- * a tmpfs there, the overlay is taken out as a detached mount, and with the namespace everything else is gone.
+ * namespace. So the creator makes it in a mount namespace that exists for this step alone: copies of the layers' mounts
+ * lie in a tmpfs there, the overlay is taken out as a detached mount, and with the namespace everything else is gone.
  */
 #include <errno.h>
 #include <limits.h>
@@ -60,7 +61,7 @@ static int place_upper(struct plan *plan, const struct op_root_overlay *overlay,
 	if (*overlay->upper == 0) return 0;
 	if (!upper || !work || (size_t)(work - overlay->work) != length || strncmp(overlay->upper, overlay->work, length) != 0 ||
 	    length >= sizeof parent || strpbrk(upper, ":,\\") || strpbrk(work, ":,\\"))
-		return fail(failure, EINVAL, "upper %s and work %s of an idmapped root must lie in one folder, with plain names", overlay->upper, overlay->work);
+		return fail(failure, EINVAL, "upper %s and work %s must lie in one folder, with plain names", overlay->upper, overlay->work);
 	memcpy(parent, overlay->upper, length);
 	parent[length] = 0;
 	int result = place_layer(plan, parent, "layer", NULL, failure);
@@ -80,12 +81,12 @@ static int make_overlay(struct plan *plan, const struct op_root_overlay *overlay
 	if (result == 0 && *overlay->options) result = append(options, ",", overlay->options, failure);
 	if (result < 0) return result;
 	if (mkdir("root", 0700) < 0 || mount("overlay", "root", "overlay", 0, options) < 0)
-		return fail(failure, errno, "cannot make the overlay of idmapped layers");
+		return fail(failure, errno, "cannot make the overlay");
 	*fd = open_tree(AT_FDCWD, "root", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	return *fd < 0 ? fail(failure, errno, "cannot take the overlay out of its namespace") : 0;
 }
 
-int idmapped_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, int *fd, struct failure *failure)
+int placed_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, int *fd, struct failure *failure)
 {
 	if (unshare(CLONE_NEWNS) < 0) return fail(failure, errno, "cannot make a mount namespace for the layers");
 	int result = make_overlay(plan, overlay, maps, fd, failure);

@@ -69,12 +69,20 @@ static int set_overlay_options(int context, const char *options, struct failure 
 	return 0;
 }
 
+/* Linux 6.8 on: every lower is an option of its own. */
+static bool takes_single_lowers(void)
+{
+	AUTO_CLOSE int context = fsopen("overlay", FSOPEN_CLOEXEC);
+	return context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", "/", 0) == 0;
+}
+
 int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure)
 {
 	DECODE(root_overlay, arguments);
 	struct op_root_idmap maps;
 	char message[200];
-	if (root_maps(plan, &maps)) return idmapped_overlay(plan, &arguments, &maps, fd, failure);
+	bool mapped = root_maps(plan, &maps);
+	if (mapped || !takes_single_lowers()) return placed_overlay(plan, &arguments, mapped ? &maps : NULL, fd, failure);
 	AUTO_CLOSE int context = fsopen("overlay", FSOPEN_CLOEXEC);
 	if (context < 0) return fail(failure, errno, "this kernel has no overlay");
 	int result = fsconfig(context, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0 ? fail(failure, errno, "overlay takes no source") : 0;
@@ -139,71 +147,12 @@ static int place_root(struct plan *plan, int mount, const char *path, struct fai
 	return 0;
 }
 
-/* Kernels before 6.8 know no lowerdir+: there the old system call does it, whose options must fit one page. */
-static int append_escaped(char *text, size_t size, const char *path)
-{
-	size_t at = strlen(text);
-	for (; *path; path++) {
-		if (at + 3 >= size) return -E2BIG;
-		if (strchr(":,\\", *path)) text[at++] = '\\';
-		text[at++] = *path;
-	}
-	text[at] = 0;
-	return 0;
-}
-
-static int classic_options(const struct op_root_overlay *overlay, char text[4096])
-{
-	struct reader items = overlay->lowers.items;
-	int result = 0;
-	strcpy(text, "lowerdir=");
-	for (uint32_t i = 0; result == 0 && i < overlay->lowers.count; i++) {
-		const char *lower;
-		if (!get_str(&items, &lower)) return -EPROTO;
-		size_t at = strlen(text);
-		if (i > 0 && at < 4094) strcpy(text + at, ":");
-		result = append_escaped(text, 4096, lower);
-	}
-	const char *const parts[][2] = {{",upperdir=", overlay->upper}, {",workdir=", overlay->work}};
-	for (size_t i = 0; result == 0 && *overlay->upper && i < LENGTH(parts); i++) {
-		if (strlen(text) + strlen(parts[i][0]) >= 4096) return -E2BIG;
-		strcat(text, parts[i][0]);
-		result = append_escaped(text, 4096, parts[i][1]);
-	}
-	if (result == 0 && *overlay->options) {
-		if (strlen(text) + strlen(overlay->options) + 2 > 4096) return -E2BIG;
-		strcat(strcat(text, ","), overlay->options);
-	}
-	return result;
-}
-
-static int mount_classic(struct plan *plan, const struct op_root_overlay *overlay, struct failure *failure)
-{
-	char options[4096];
-	int result = classic_options(overlay, options);
-	if (result < 0) return fail(failure, -result, "%u layers do not fit the options of one mount on this kernel", overlay->lowers.count);
-	if (mount("overlay", overlay->target, "overlay", 0, options) < 0) return fail(failure, errno, "cannot mount the overlay at %s", overlay->target);
-	int root = open(overlay->target, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0) return fail(failure, errno, "cannot open the root %s", overlay->target);
-	close_at(&plan->root);
-	plan->root = root;
-	return 0;
-}
-
-static bool takes_single_lowers(void)
-{
-	AUTO_CLOSE int context = fsopen("overlay", FSOPEN_CLOEXEC);
-	return context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", "/", 0) == 0;
-}
-
 int op_root_overlay_run(struct plan *plan, const struct op *op, struct failure *failure)
 {
 	DECODE(root_overlay, arguments);
 	struct op_root_idmap maps;
-	bool mapped = root_maps(plan, &maps);
-	if (!mapped && !plan->user_namespace && !takes_single_lowers()) return mount_classic(plan, &arguments, failure);
 	AUTO_CLOSE int mount = -1;
-	int result = make_source(plan, op, mapped, &mount, failure);
+	int result = make_source(plan, op, root_maps(plan, &maps) || !takes_single_lowers(), &mount, failure);
 	if (result == 0) result = place_root(plan, mount, arguments.target, failure);
 	if (result == 0) take_fd(&mount);
 	return result;
