@@ -41,7 +41,14 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
 	const setAside = new SetAside(join(root, 'unreadable'), log);
 	const content = new ContentStore(join(root, 'content'));
 	await content.measure();
-	const snapshots = await Snapshots.open({ root: join(root, 'snapshots'), files, setAside, log });
+	const keepInterrupted = options.keepInterrupted ?? false;
+	const snapshots = await Snapshots.open({
+		root: join(root, 'snapshots'),
+		files,
+		setAside,
+		log,
+		keepInterrupted,
+	});
 	const isPinned = pinnedBy(options.pinned ?? []);
 	const present = (record: ImageRecord) => imageOf(record, snapshots, isPinned);
 	const index = await ImageIndex.open({ root: join(root, 'images'), setAside, present });

@@ -36,6 +36,8 @@ export interface SnapshotsOptions {
 	readonly files: NativeFiles;
 	readonly setAside: SetAside;
 	readonly log: Log;
+	/** Opening leaves interrupted work where it is, for someone who only looks. */
+	readonly keepInterrupted?: boolean;
 }
 
 const RECORD = 'layer.json';
@@ -63,7 +65,7 @@ export class Snapshots {
 		const snapshots = new Snapshots(options);
 		await mkdir(options.root, { recursive: true, mode: 0o700 });
 		for (const name of await readdir(options.root)) await snapshots.#load(name);
-		for (const folder of await snapshots.interrupted()) {
+		for (const folder of options.keepInterrupted ? [] : await snapshots.interrupted()) {
 			options.log.info('An interrupted layer is removed', { folder });
 			await options.files.removeTree(folder).catch((error) => {
 				options.log.warn('An interrupted layer cannot be removed', { folder, why: messageOf(error) });
