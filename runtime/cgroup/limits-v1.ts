@@ -2,7 +2,7 @@ import { invalidArgument } from '#base/errors.ts';
 import type { OciResources } from '../oci/spec.ts';
 import { swapMax } from './convert.ts';
 import type { CgroupLayout } from './layout.ts';
-import { type Limit, unsupported } from './limit.ts';
+import { type Limit, pidsLimit, unsupported } from './limit.ts';
 
 /** cgroup v1 files for the OCI resources. */
 export function limitsV1(layout: CgroupLayout, resources: OciResources): Limit[] {
@@ -12,7 +12,7 @@ export function limitsV1(layout: CgroupLayout, resources: OciResources): Limit[]
 	return [
 		...cpu(resources.cpu),
 		...memory(layout, resources.memory),
-		...pids(resources.pids),
+		...pidsLimit(resources.pids),
 		...hugepages(resources.hugepageLimits),
 		...blockIo(layout, resources.blockIO),
 	];
@@ -59,13 +59,6 @@ function memory(layout: CgroupLayout, limits: OciResources['memory'] = {}): Limi
 		...write('memory.swappiness', limits.swappiness, 'swappiness'),
 		...(limits.disableOOMKiller ? write('memory.oom_control', 1, 'disableOOMKiller') : []),
 	];
-}
-
-/** As every runtime does, 0 and less mean no limit: a cgroup that may hold no process is of no use. */
-function pids(limits: OciResources['pids']): Limit[] {
-	if (limits === undefined) return [];
-	const value = limits.limit > 0 ? String(limits.limit) : 'max';
-	return [{ controller: 'pids', file: 'pids.max', value, resource: 'pids.limit', optional: value === 'max' }];
 }
 
 /** The kubelet sends 0 for every page size it knows; where there is no controller, no such page can be had anyway. */

@@ -2,14 +2,14 @@ import { invalidArgument } from '#base/errors.ts';
 import type { OciResources } from '../oci/spec.ts';
 import { cpuWeight, ioWeight, orMax, swapMax } from './convert.ts';
 import type { CgroupLayout } from './layout.ts';
-import { type Limit, unsupported } from './limit.ts';
+import { type Limit, pidsLimit, unsupported } from './limit.ts';
 
 /** cgroup v2 files for the OCI resources, whose names are those of v1. */
 export function limitsV2(layout: CgroupLayout, resources: OciResources): Limit[] {
 	return [
 		...cpu(resources.cpu),
 		...memory(layout, resources.memory),
-		...pids(resources.pids),
+		...pidsLimit(resources.pids),
 		...hugepages(resources.hugepageLimits),
 		...blockIo(layout, resources.blockIO),
 		...unified(layout, resources.unified),
@@ -63,13 +63,6 @@ function memory(layout: CgroupLayout, limits: OciResources['memory'] = {}): Limi
 		...write('memory.swap.max', swap, 'swap', harmless),
 		...write('memory.low', limits.reservation ? orMax(limits.reservation) : undefined, 'reservation'),
 	];
-}
-
-/** As every runtime does, 0 and less mean no limit: a cgroup that may hold no process is of no use. */
-function pids(limits: OciResources['pids']): Limit[] {
-	if (limits === undefined) return [];
-	const value = limits.limit > 0 ? orMax(limits.limit) : 'max';
-	return [{ controller: 'pids', file: 'pids.max', value, resource: 'pids.limit', optional: value === 'max' }];
 }
 
 /** The kubelet sends 0 for every page size it knows; where there is no controller, no such page can be had anyway. */
