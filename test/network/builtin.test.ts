@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type Launcher, nativeBinary, startLauncher } from '../../runtime/index.ts';
-import { silentLog } from '../../src/base/log.ts';
+import { createLog, silentLog } from '../../src/base/log.ts';
 import { openNetwork } from '../../src/network/index.ts';
 import type { NetworkProvider } from '../../src/network/types.ts';
 import { ask, living, Namespace, port, startPod, stopPod, temporaryFolder } from './pods.ts';
@@ -359,6 +359,45 @@ if (onPrivateHost(import.meta.filename)) {
 			await stopPod(network, before);
 			await stopPod(network, after);
 		});
+		assert.deepEqual(await snapshot(), clean);
+	});
+
+	test('bandwidth annotations limit both directions, and nonsense in them is refused', async () => {
+		await withNetwork('one', async (network) => {
+			const annotations = {
+				'kubernetes.io/ingress-bandwidth': '10M',
+				'kubernetes.io/egress-bandwidth': '5G',
+			};
+			const pod = await startPod(network, folder, { name: 'web', annotations });
+			assert.match(await must('tc', 'qdisc', 'show'), /tbf .*dev gt.* rate 10Mbit burst 64Kb/);
+			assert.match(await pod.namespace.run('tc', 'qdisc', 'show', 'dev', 'eth0'), /tbf .* rate 5Gbit/);
+			assert.match(await ask(pod.v4, 80), /^web /);
+			await stopPod(network, pod);
+			const wrong = { 'kubernetes.io/egress-bandwidth': 'fast' };
+			await assert.rejects(startPod(network, folder, { annotations: wrong }), /egress-bandwidth is "fast"/);
+		});
+		assert.deepEqual(await snapshot(), clean);
+	});
+
+	test('a foreign chain that drops what is forwarded is told once, by its name', async () => {
+		const lines: string[] = [];
+		await script(
+			'nft add table ip other\nnft add chain ip other block "{ type filter hook forward priority 0; policy drop; }"',
+		);
+		try {
+			await withNetwork(
+				'one',
+				async (network) => {
+					await network.restore([]);
+					const told = lines.filter((line) => line.includes('another firewall drops'));
+					assert.equal(told.length, 1);
+					assert.match(told[0] ?? '', /"chains":"ip other block"/);
+				},
+				{ log: createLog('warn', (line) => lines.push(line)) },
+			);
+		} finally {
+			await script('nft delete table ip other');
+		}
 		assert.deepEqual(await snapshot(), clean);
 	});
 

@@ -11,6 +11,7 @@ import { listTables, readTableNames } from '../netlink/nftables.ts';
 import { dumpHost, removeLink } from '../netlink/route.ts';
 import type { Allocation } from './allocation.ts';
 import { removeTable, replaceTable } from './firewall.ts';
+import { droppingForwardChains } from './forward-policy.ts';
 import { bridgeIndexOf, enslaveSteps, findBridge, hostSteps, podMtu } from './host-plan.ts';
 import { chooseSubnets, claimsOf, parseSubnets, refuseOverlap } from './subnets.ts';
 
@@ -38,6 +39,7 @@ export const lookAtHost = async (launcher: Pick<Launcher, 'applyNetwork'>): Prom
 /** Bridge, settings and nftables table of the instance. */
 export class HostNetwork {
 	readonly #options: HostNetworkOptions;
+	#foreignFirewall = '';
 
 	constructor(options: HostNetworkOptions) {
 		this.#options = options;
@@ -53,6 +55,7 @@ export class HostNetwork {
 		this.#refuseForeignBridge(view);
 		const ipv6 = (await readSysctl('net/ipv6/conf/all/forwarding')) !== '';
 		const subnets = await this.#subnets(view, allocations, ipv6);
+		refuseMissingIpv6(subnets, ipv6);
 		const all = distinct([...subnets, ...subnetsOf(allocations)]);
 		const sysctls = await readSysctls(view);
 		const facts = { instance, subnets: all, view, ipv6, sysctl: (name: string) => sysctls.get(name) ?? '' };
@@ -62,6 +65,7 @@ export class HostNetwork {
 			...enslaveSteps(instance, view, names),
 			replaceTable(instance, all, allocations.values()),
 		]);
+		await this.#warnOfForeignFirewall();
 		return { subnets, bridgeIndex: bridgeIndexOf(instance, view), mtu: podMtu(view) };
 	}
 
@@ -138,6 +142,18 @@ export class HostNetwork {
 		return claimsOf(view, findBridge(this.#options.instance, view)?.index);
 	}
 
+	/** Told when it begins and when it has changed, not at every look. */
+	async #warnOfForeignFirewall(): Promise<void> {
+		const chains = (await droppingForwardChains(this.#options.launcher)).join(', ');
+		const bridge = bridgeName(this.#options.instance);
+		if (chains !== '' && chains !== this.#foreignFirewall)
+			this.#options.log.warn(
+				`another firewall drops forwarded packets unless it has a rule for them: accept ${bridge} there, or pods reach nothing outside and no host port from outside works`,
+				{ chains, bridge },
+			);
+		this.#foreignFirewall = chains;
+	}
+
 	#refuseForeignBridge(view: HostView): void {
 		const name = bridgeName(this.#options.instance);
 		const link = view.links.find((one) => one.name === name);
@@ -165,6 +181,14 @@ export class HostNetwork {
 			return [];
 		}
 	}
+}
+
+function refuseMissingIpv6(subnets: readonly Subnet[], ipv6: boolean): void {
+	const subnet = subnets.find(({ family }) => family === 6);
+	if (subnet !== undefined && !ipv6)
+		throw failedPrecondition(
+			`The pod network ${formatSubnet(subnet)} cannot be: this kernel has no IPv6. Leave it out of network.subnets`,
+		);
 }
 
 const distinct = (subnets: readonly Subnet[]): Subnet[] => [

@@ -1,8 +1,10 @@
 /** The network plan of a sandbox: from an allocation to the messages that attach and detach it. */
 import type { NetStep } from '#runtime';
+import type { Bandwidth } from '../bandwidth.ts';
 import { formatAddress } from '../ip.ts';
 import { bridgeName, hostLinkIndex, hostLinkName, linkAlias, macFor } from '../names.ts';
 import { forgetUdpFlows } from '../netlink/conntrack.ts';
+import { limitRate } from '../netlink/qdisc.ts';
 import { addAddress, addDefaultRoute, linkUp, makeVeth, removeLink } from '../netlink/route.ts';
 import { sysctlStep } from '../netlink/step.ts';
 import { type Allocation, familiesOf, portsOf } from './allocation.ts';
@@ -20,10 +22,14 @@ export interface BridgeFacts {
 }
 
 /** From an empty namespace to a pod that is on the network; host ports last, when it can answer. */
-export function attachSteps(bridge: BridgeFacts, allocation: Allocation): NetStep[] {
+export function attachSteps(bridge: BridgeFacts, allocation: Allocation, bandwidth: Bandwidth): NetStep[] {
 	const eth0 = { name: POD_INTERFACE, index: POD_INDEX };
+	const veth = vethOf(bridge, allocation);
+	const hostEnd = { name: veth.hostName, index: veth.hostIndex };
 	return [
-		makeVeth(vethOf(bridge, allocation)),
+		makeVeth(veth),
+		...(bandwidth.ingress === undefined ? [] : [limitRate('host', hostEnd, bandwidth.ingress)]),
+		...(bandwidth.egress === undefined ? [] : [limitRate('pod', eth0, bandwidth.egress)]),
 		...settings(allocation),
 		linkUp('pod', 'lo', LOOPBACK_INDEX),
 		linkUp('pod', eth0.name, eth0.index),

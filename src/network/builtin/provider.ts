@@ -3,6 +3,7 @@ import { internal, messageOf, unavailable } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { withRollback } from '#base/rollback.ts';
 import type { Launcher } from '#runtime';
+import { bandwidthOf } from '../bandwidth.ts';
 import { formatAddress } from '../ip.ts';
 import {
 	describePlan,
@@ -80,10 +81,11 @@ export class BuiltinProvider implements NetworkProvider {
 
 	async prepare(request: SandboxNetworkRequest): Promise<PreparedNetwork> {
 		const state = this.#state ?? (await this.#setUp().catch(notReady));
+		const bandwidth = bandwidthOf(request.annotations);
 		const allocation = this.#ledger.allocate(request);
 		const { instance, hookBinary } = this.#options;
 		const files = networkFiles(request.folder);
-		const steps = attachSteps({ instance, ...state }, allocation);
+		const steps = attachSteps({ instance, ...state }, allocation, bandwidth);
 		const undo = () => this.#detach(allocation).then(() => {});
 		await withRollback(async (rollback) => {
 			rollback.push('the network allocation', () => this.#ledger.free(allocation.sandboxId));

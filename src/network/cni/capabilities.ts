@@ -1,16 +1,9 @@
 /** What a plugin is told at run time, by the capabilities that its configuration declares. */
 import { invalidArgument } from '#base/errors.ts';
+import { bandwidthOf } from '../bandwidth.ts';
 import type { SandboxNetworkRequest } from '../types.ts';
 import type { CniPlugin, Json } from './config.ts';
-import { parseQuantity } from './quantity.ts';
 
-const BANDWIDTH = {
-	ingress: 'kubernetes.io/ingress-bandwidth',
-	egress: 'kubernetes.io/egress-bandwidth',
-} as const;
-/** Kubernetes accepts rates from 1k to 1P bits per second. */
-const LEAST_RATE = 1e3;
-const GREATEST_RATE = 1e15;
 /** Bits; the greatest that the bandwidth plugin takes: only the rate limits. */
 const BURST_BITS = 2 ** 31 - 1;
 
@@ -27,7 +20,7 @@ export function runtimeCapabilities(request: SandboxNetworkRequest): Json {
 			containerPort,
 			...(hostIp === '' ? {} : { hostIP: hostIp }),
 		}));
-	const bandwidth = bandwidthOf(request.annotations);
+	const bandwidth = bandwidthFor(request.annotations);
 	const { servers, searches, options } = request.dns;
 	const hasDns = servers.length + searches.length + options.length > 0;
 	return {
@@ -39,25 +32,13 @@ export function runtimeCapabilities(request: SandboxNetworkRequest): Json {
 	};
 }
 
-function bandwidthOf(annotations: Readonly<Record<string, string>>): Json | undefined {
-	const ingress = rateOf(annotations, BANDWIDTH.ingress);
-	const egress = rateOf(annotations, BANDWIDTH.egress);
+function bandwidthFor(annotations: Readonly<Record<string, string>>): Json | undefined {
+	const { ingress, egress } = bandwidthOf(annotations);
 	if (ingress === undefined && egress === undefined) return undefined;
 	return {
 		...(ingress === undefined ? {} : { ingressRate: ingress, ingressBurst: BURST_BITS }),
 		...(egress === undefined ? {} : { egressRate: egress, egressBurst: BURST_BITS }),
 	};
-}
-
-function rateOf(annotations: Readonly<Record<string, string>>, name: string): number | undefined {
-	const text = annotations[name];
-	if (text === undefined) return undefined;
-	const rate = parseQuantity(text);
-	if (rate === undefined || rate < LEAST_RATE || rate > GREATEST_RATE)
-		throw invalidArgument(
-			`Annotation ${name} is ${JSON.stringify(text)}: it must be a rate in bits per second from 1k to 1P, such as 10M`,
-		);
-	return rate;
 }
 
 /** The part of the capabilities that this plugin declares. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseQuantity } from '../quantity.ts';
 import type { SandboxNetworkRequest } from '../types.ts';
 import { cniArguments, runtimeCapabilities, runtimeConfigFor } from './capabilities.ts';
 import { type Attachment, addChain, checkChain, collectGarbage, deleteChain } from './chain.ts';
@@ -13,7 +14,6 @@ import {
 } from './config.ts';
 import { describeAttachment } from './describe.ts';
 import { createPluginRunner, type PluginCall, type PluginRunner } from './plugin.ts';
-import { parseQuantity } from './quantity.ts';
 import { dnsOf, ipsOf } from './result.ts';
 
 const request: SandboxNetworkRequest = {

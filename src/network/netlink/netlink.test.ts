@@ -5,6 +5,7 @@ import { formatAddress, formatSubnet, parseAddress, parseSubnet } from '../ip.ts
 import { forgetUdpFlows } from './conntrack.ts';
 import { readHostView } from './host-view.ts';
 import { readElements, transaction } from './nftables.ts';
+import { limitRate } from './qdisc.ts';
 import { listAttributes, readAttributes, readMessages, readString } from './reader.ts';
 import { addAddress, addDefaultRoute, IFLA, IFLA_INFO, makeVeth, RTM, removeLink } from './route.ts';
 import { ERRNO, sysctlStep } from './step.ts';
@@ -174,4 +175,17 @@ test('dumps become links, addresses and routes', () => {
 		view.routes.map(({ destination, linkIndex }) => [formatSubnet(destination), linkIndex]),
 		[['0.0.0.0/0', 7]],
 	);
+});
+
+test('a rate is told in bytes, beyond 4 GB/s in 64 bits', () => {
+	const optionsOf = (bits: number) => {
+		const [message] = messages(limitRate('host', { name: 'x', index: 7 }, bits));
+		assert.equal(message?.body.readInt32LE(4), 7);
+		return readAttributes(readAttributes(message.body.subarray(20)).get(2) ?? Buffer.alloc(0));
+	};
+	const slow = optionsOf(8_000_000);
+	assert.equal(slow.get(1)?.readUInt32LE(8), 1_000_000);
+	assert.equal(slow.get(6)?.readUInt32LE(), 65536);
+	assert.equal(slow.get(4), undefined);
+	assert.equal(optionsOf(1e15).get(4)?.readBigUInt64LE(), 125_000_000_000_000n);
 });

@@ -164,6 +164,52 @@ export const readTableNames = (reply: Uint8Array): string[] =>
 		.filter(({ type }) => type === ((SUBSYSTEM << 8) | MESSAGE.NEWTABLE))
 		.map(({ body }) => readString(readAttributes(body.subarray(4)).get(1)));
 
+const FAMILY_NAME = new Map([
+	[NFPROTO_INET, 'inet'],
+	[2, 'ip'],
+	[10, 'ip6'],
+]);
+
+/** Asks for the chains of all tables. */
+export const listBaseChains = () =>
+	netfilterStep('list chains', (writer) =>
+		writer.message((SUBSYSTEM << 8) | MESSAGE.GETCHAIN, NLM_F_DUMP, () => header(writer, NFPROTO_UNSPEC, 0)),
+	);
+
+export interface FoundChain {
+	/** `inet`, `ip` or `ip6`. */
+	readonly family: string;
+	readonly table: string;
+	readonly name: string;
+	/** One of HOOK. */
+	readonly hook: number;
+	/** NF_DROP 0, NF_ACCEPT 1. */
+	readonly policy: number;
+}
+
+/** The base chains of IP families that the reply to listBaseChains tells. */
+export const readBaseChains = (reply: Uint8Array): FoundChain[] =>
+	readMessages(reply)
+		.filter(({ type }) => type === ((SUBSYSTEM << 8) | MESSAGE.NEWCHAIN))
+		.flatMap(({ body }) =>
+			readBaseChain(FAMILY_NAME.get(body.readUInt8(0)), readAttributes(body.subarray(4))),
+		);
+
+function readBaseChain(family: string | undefined, attributes: Attributes): FoundChain[] {
+	const hook = attributes.get(4);
+	const policy = attributes.get(5);
+	if (family === undefined || hook === undefined || policy === undefined) return [];
+	return [
+		{
+			family,
+			table: readString(attributes.get(1)),
+			name: readString(attributes.get(3)),
+			hook: readAttributes(hook).get(1)?.readUInt32BE() ?? -1,
+			policy: policy.readUInt32BE(),
+		},
+	];
+}
+
 /** Asks for the elements of a map. */
 export const listElements = (table: string, map: string) =>
 	netfilterStep(`list map ${map} of table inet ${table}`, (writer) =>
