@@ -1,6 +1,6 @@
 /** How fast a pod may receive and send, as its annotations say (the kubelet hands them on to the runtime). */
 import { invalidArgument } from '#base/errors.ts';
-import { parseQuantity } from './quantity.ts';
+import { parseQuantity } from '#base/quantity.ts';
 
 export interface Bandwidth {
 	/** To the pod, bits per second. */
@@ -29,5 +29,5 @@ function rateOf(annotations: Readonly<Record<string, string>>, name: string): nu
 		throw invalidArgument(
 			`Annotation ${name} is ${JSON.stringify(text)}: it must be a rate in bits per second from 1k to 1P, such as 10M`,
 		);
-	return rate;
+	return Math.ceil(rate);
 }

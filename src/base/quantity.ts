@@ -19,11 +19,11 @@ const SUFFIX: Readonly<Record<string, number>> = {
 	Ei: 2 ** 60,
 };
 
-/** The number that a quantity means, rounded up as Kubernetes does; undefined when it is none. */
+/** The number that a quantity means (`500m` is 0.5); undefined when it is none. */
 export function parseQuantity(text: string): number | undefined {
 	const [, number = '', exponent, suffix = ''] =
 		/^([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([a-zA-Z]*))$/.exec(text) ?? [];
 	const factor = exponent === undefined ? SUFFIX[suffix] : 10 ** Number(exponent);
 	if (number === '' || factor === undefined) return undefined;
-	return Math.ceil(Number((Number(number) * factor).toPrecision(15)));
+	return Number((Number(number) * factor).toPrecision(15));
 }
