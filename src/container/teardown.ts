@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CleanUp } from '../sandbox/clean-up.ts';
 import { DELETE_TIMEOUT_MS, deleteFromRuntime } from '../sandbox/runtime-delete.ts';
@@ -31,8 +30,6 @@ export async function teardownContainer(
 	);
 	await cleanUp.step(`release the image of container ${id}`, DELETE_TIMEOUT_MS, () => images.release(id));
 	if (cleanUp.failures.length > before) return;
-	await cleanUp.step(`remove ${folder}`, REMOVE_TIMEOUT_MS, () =>
-		rm(folder, { recursive: true, force: true }),
-	);
-	containers.delete(id);
+	await cleanUp.step(`remove ${folder}`, REMOVE_TIMEOUT_MS, () => containers.records.remove(id));
+	if (cleanUp.failures.length === before) containers.delete(id);
 }

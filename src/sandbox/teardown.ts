@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { teardownContainer } from '../container/teardown.ts';
 import type { Daemon } from '../server/types.ts';
@@ -38,9 +37,7 @@ export async function teardownSandbox(
 	);
 	await cleanUp.step(`end the shim of sandbox ${id}`, STEP_TIMEOUT_MS, () => endShim(daemon, sandbox));
 	if (cleanUp.failures.length === 0) {
-		await cleanUp.step(`remove ${folder}`, STEP_TIMEOUT_MS, () =>
-			rm(folder, { recursive: true, force: true }),
-		);
+		await cleanUp.step(`remove ${folder}`, STEP_TIMEOUT_MS, () => sandboxes.records.remove(id));
 	}
 	return cleanUp;
 }

@@ -52,7 +52,14 @@ test('a save into a folder that is gone fails; trySave does not', async () => {
 });
 
 const broken: readonly (readonly [what: string, damage: () => void, why: RegExp])[] = [
-	['missing', () => rmSync(join(folder, 'a/record.json')), /ENOENT/],
+	[
+		'missing',
+		() => {
+			rmSync(join(folder, 'a/record.json'));
+			mkdirSync(join(folder, 'a/bundle'));
+		},
+		/ENOENT/,
+	],
 	['cut off', () => writeFileSync(join(folder, 'a/record.json'), record().slice(0, 20)), /not JSON/],
 	['of another version', () => rewrite('"version":1', '"version":2'), /version is 2/],
 	['of another kind', () => rewrite('"kind":"thing"', '"kind":"other"'), /record of a other/],
@@ -97,4 +104,20 @@ test('shapes name the path of what is wrong', () => {
 	assert.throws(() => check({ of: [{ kind: 'x' }, { kind: 'z' }], by: {} }, 'it'), /it\.of\[1\]\.kind/);
 	assert.throws(() => check({ of: [], by: { a: 1.5 } }, 'it'), /it\.by\.a/);
 	assert.throws(() => check({ of: {}, by: {} }, 'it'), /it\.of is object, expected a list/);
+});
+
+test('a removal takes the folder away at once; one that was interrupted is finished', async () => {
+	await records.save('a', 'made', { name: 'x', size: 1n });
+	await records.remove('a');
+	await records.remove('a');
+	assert.deepEqual(readdirSync(folder), []);
+	mkdirSync(join(folder, '.removed-b/bundle'), { recursive: true });
+	assert.deepEqual(await records.readAll(), { records: [], unreadable: [] });
+	assert.deepEqual(readdirSync(folder), []);
+});
+
+test('a folder in which nothing was made yet is no object', async () => {
+	writeFileSync(join(folder, 'a/record.json.1234.tmp'), '{"half');
+	assert.deepEqual(await records.readAll(), { records: [], unreadable: [] });
+	assert.deepEqual(readdirSync(folder), []);
 });

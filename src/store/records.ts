@@ -1,13 +1,15 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '#base/atomic-file.ts';
-import { dataLoss, messageOf } from '#base/errors.ts';
+import { dataLoss, errnoOf, messageOf } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { fromJson, toJson } from './json.ts';
 import { integer, object, oneOf, type Shape, text } from './shape.ts';
 
 /** Raised when records of an older daemon cannot be read any more. */
 const VERSION = 1;
+/** Begins the name of a folder whose object is gone. */
+const REMOVED = '.removed-';
 
 /**
  * Where an object is in its life. `making`: what it has acquired must be taken back if the daemon ends now.
@@ -83,20 +85,43 @@ export class Records<T> {
 		}
 	}
 
+	/**
+	 * Removes the folder of an object, its record included, as one step: a daemon that ends in the middle leaves no
+	 * half of it that would look like an object.
+	 */
+	async remove(id: string): Promise<void> {
+		const removed = join(this.#folder, `${REMOVED}${id}`);
+		try {
+			await rename(this.folderOf(id), removed);
+		} catch (error) {
+			if (errnoOf(error) !== 'ENOENT') throw error;
+		}
+		await rm(removed, { recursive: true, force: true });
+	}
+
 	/** Everything in the folder: read records, and those that cannot be read. */
 	async readAll(): Promise<{
 		readonly records: readonly StoredRecord<T>[];
 		readonly unreadable: readonly UnreadableRecord[];
 	}> {
 		await mkdir(this.#folder, { recursive: true, mode: 0o711 });
-		const folders = (await readdir(this.#folder, { withFileTypes: true })).filter((entry) =>
-			entry.isDirectory(),
-		);
-		const read = await Promise.all(folders.map((entry) => this.#read(entry.name)));
+		const entries = await readdir(this.#folder, { withFileTypes: true });
+		const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+		const kept = await Promise.all(folders.map(async (name) => ((await this.#sweep(name)) ? [] : [name])));
+		const read = await Promise.all(kept.flat().map((name) => this.#read(name)));
 		return {
 			records: read.filter((item) => 'value' in item),
 			unreadable: read.filter((item) => 'why' in item),
 		};
+	}
+
+	/** Removes what a removal or a making left that was interrupted at its very end or beginning. */
+	async #sweep(name: string): Promise<boolean> {
+		const path = join(this.#folder, name);
+		// The record is the first thing in a folder, so without it nothing has been made.
+		const isOver = name.startsWith(REMOVED) || (await readdir(path)).every((file) => file.endsWith('.tmp'));
+		if (isOver) await rm(path, { recursive: true, force: true });
+		return isOver;
 	}
 
 	async #drain(id: string, pending: Pending<T>): Promise<void> {

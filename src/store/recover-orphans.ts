@@ -12,21 +12,16 @@ export async function removeOrphans(daemon: Daemon): Promise<void> {
 }
 
 async function removeLeases({ images, containers }: Daemon): Promise<void> {
-	const lost = images.holders().filter(({ holder }) => !isKnown(containers, holder));
+	const lost = images.holders().filter(({ holder }) => containers.get(holder) === undefined);
 	await Promise.all(lost.map(({ holder }) => images.release(holder)));
 }
 
 async function removeLayers({ containers, launcher, log }: Daemon): Promise<void> {
-	const lost = (await names(containers.layersFolder)).filter((id) => !isKnown(containers, id));
+	const lost = (await names(containers.layersFolder)).filter((id) => containers.get(id) === undefined);
 	for (const id of lost) {
 		log.info('removing what a lost container wrote', { container: id });
 		await launcher.removeTree(containers.layerFolder(id));
 	}
-}
-
-/** A half-made container that could not be taken back keeps its folder of records; its things are left alone. */
-function isKnown(containers: Daemon['containers'], id: string): boolean {
-	return containers.get(id) !== undefined;
 }
 
 async function removeShims({ sandboxes, log }: Daemon): Promise<void> {
