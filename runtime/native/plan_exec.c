@@ -1,7 +1,6 @@
 /* The last steps: the working folder, and the exec. */
 #include <errno.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -75,7 +74,7 @@ int op_exec_run(struct plan *plan, const struct op *op, struct failure *failure)
 	if (!plan->umask_set) umask(022);
 	if (!plan->filtered) {
 		prctl(PR_SET_PDEATHSIG, 0);
-		close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+		close_host_side(plan);
 	}
 	plan->report->executing = 1;
 	if (!strchr(argv[0], '/')) {

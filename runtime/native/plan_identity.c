@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/magic.h>
 #include <linux/seccomp.h>
@@ -135,7 +134,7 @@ int op_seccomp_run(struct plan *plan, const struct op *op, struct failure *failu
 	struct sock_fprog program = {(unsigned short)count, filter};
 	if (count == 0 || count > BPF_MAXINSNS) return fail(failure, EINVAL, "a seccomp filter of %u instructions", count);
 	/* What is called after this, the filter may refuse. */
-	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+	close_host_side(plan);
 	if (plan->link < 0) prctl(PR_SET_PDEATHSIG, 0);
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, arguments.flags, &program) < 0)
 		return fail(failure, errno, "cannot install the seccomp filter (%u instructions)", count);

@@ -19,12 +19,22 @@ static int hooks_inside(struct plan *plan, const struct op *op, struct failure *
 	}
 }
 
+/* CVE-2024-21626: from a folder of the host the path /proc/self/fd/N/.. leads to the host's files. execve(2) resolves the
+ * program's path, and that of its interpreter, before what is marked to be closed by it is closed; an image may name both. */
+void close_host_side(struct plan *plan)
+{
+	const int keep[] = {plan->link, plan->leash}; /* sockets lead nowhere */
+	close_all_but(keep, LENGTH(keep));
+	plan->proc = plan->root = plan->null_mount = plan->empty_mount = plan->map_namespace = -1;
+}
+
 static int wait_start(struct plan *plan, struct failure *failure)
 {
 	struct link_message message = {.kind = LINK_CREATED};
 	/* Plain write and read: a seccomp filter may be on already. */
 	if (write(plan->link, &message, sizeof message) < 0) return fail(failure, errno, "the host's side is gone");
 	close_at(&plan->link);
+	if (!plan->filtered) close_host_side(plan);
 	char go = 0;
 	ssize_t n;
 	do n = read(plan->leash, &go, 1);

@@ -97,6 +97,8 @@ int link_wait(int link, enum link_kind kind, struct link_message *message, int *
 int ask_creator(struct plan *plan, int *fd, struct failure *failure);
 
 /* ---- plan_inside.c: operations after spawn */
+/* Gives up every descriptor but the sockets: before anything of the image is executed. */
+void close_host_side(struct plan *plan);
 int run_inside_op(struct plan *plan, const struct op *op, struct failure *failure);
 
 /* ---- plan_root.c, plan_mounts.c, plan_bind.c, plan_hide.c, plan_device.c */

@@ -1,0 +1,81 @@
+/** Known ways out of a container, tried against a real shim. Needs root. */
+import assert from 'node:assert/strict';
+import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Op } from '../../runtime/shim/codec.ts';
+import { CONSTANTS } from '../../runtime/shim/schema.ts';
+import { execPlan, Fixture, type PlanOptions, plan } from './support.ts';
+
+let shim: Fixture;
+before(async () => {
+	shim = await Fixture.open();
+	copyFileSync('/bin/busybox', join(shim.folder, 'busybox'));
+	chmodSync(join(shim.folder, 'busybox'), 0o755);
+});
+after(() => shim.close());
+
+/** The host's files, by way of each descriptor that a process may have when its program is executed. */
+const throughDescriptors = (): string[] =>
+	Array.from({ length: 16 }, (_, index) => `/proc/self/fd/${index + 3}/..${shim.folder}/busybox`);
+
+const ALLOW_ALL: Op = { op: 'seccomp', program: Buffer.from('060000000000ff7f', 'hex'), flags: 0 };
+
+/* CVE-2024-21626 */
+const orders: readonly (readonly [name: string, options: Partial<PlanOptions>])[] = [
+	['no filter', {}],
+	['a filter before the start', { inside: [ALLOW_ALL] }],
+	['a filter after the start', { late: [ALLOW_ALL] }],
+];
+for (const [name, options] of orders)
+	test(`no descriptor leads the program's path to the host: ${name}`, async () => {
+		for (const path of throughDescriptors()) {
+			await shim.create('fd', plan({ rootfs: shim.rootfs, id: 'fd', argv: [path, 'true'], ...options }));
+			await assert.rejects(shim.start('fd'), /cannot execute/, path);
+			await shim.delete('fd');
+		}
+	});
+
+test('no descriptor leads the interpreter of a script of the image to the host', async () => {
+	for (const path of throughDescriptors()) {
+		writeFileSync(join(shim.rootfs, 'script'), `#!${path} true\n`);
+		chmodSync(join(shim.rootfs, 'script'), 0o755);
+		await shim.create('sc', plan({ rootfs: shim.rootfs, id: 'sc', argv: ['/script'] }));
+		await assert.rejects(shim.start('sc'), /cannot execute/, path);
+		await shim.delete('sc');
+	}
+});
+
+test('no descriptor leads a startContainer hook to the host', async () => {
+	for (const path of throughDescriptors()) {
+		const hook = { path, args: ['sh', '-c', 'true'], env: [], timeout_ms: 0 };
+		const late: Op[] = [
+			{
+				op: 'hooks',
+				phase: CONSTANTS.HOOK_START_CONTAINER,
+				hooks: [hook],
+				state_head: '{"pid":',
+				state_tail: '}',
+			},
+		];
+		await shim.create('hk', plan({ rootfs: shim.rootfs, id: 'hk', argv: ['true'], late }));
+		await assert.rejects(shim.start('hk'), /cannot execute/, path);
+		await shim.delete('hk');
+	}
+});
+
+for (const [name, more] of [
+	['no filter', []],
+	['a filter', [ALLOW_ALL]],
+] as const)
+	test(`no descriptor leads an exec to the host: ${name}`, async () => {
+		await shim.create('ex', plan({ rootfs: shim.rootfs, id: 'ex', argv: ['sleep', '1000'] }));
+		await shim.start('ex');
+		for (const [index, path] of throughDescriptors().entries())
+			await assert.rejects(
+				shim.exec('ex', `e${index}`, execPlan('ex', [path, 'true'], more)),
+				/cannot execute/,
+				path,
+			);
+		await shim.delete('ex');
+	});
