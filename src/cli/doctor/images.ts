@@ -19,6 +19,7 @@ export async function findImages(
 		root,
 		files: launcher,
 		log: silentLog,
+		keepInterrupted: true,
 		registriesConf: config.images.registriesConf,
 	});
 	const lost = store.holders().filter(({ holder }) => !owned.containers.has(holder));

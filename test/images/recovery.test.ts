@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type PushedImage, type Registry, startRegistry } from '../support/registry.ts';
+import { openTestStore } from './store.ts';
+
+let registry: Registry;
+let pushed: PushedImage;
+let other: PushedImage;
+const base = { entries: [{ name: 'base', data: randomBytes(100_000) }] };
+before(async () => {
+	registry = await startRegistry();
+	pushed = await registry.pushImage({
+		name: 'app',
+		layers: [base, { entries: [{ name: 'top', data: 'x' }] }],
+	});
+	other = await registry.pushImage({ name: 'other', layers: [base, { entries: [{ name: 'other' }] }] });
+});
+after(() => registry.stop());
+
+test('a lost layer costs that layer only', async () => {
+	const pulled: number[] = [];
+	await using opened = await openTestStore({ hooks: { pulled: ({ bytes }) => pulled.push(bytes) } });
+	const image = await opened.store.pull(pushed.reference);
+	const { lowers } = await opened.store.lease(image.id, 'c');
+	rmSync(join(lowers[0] ?? '', '..'), { recursive: true });
+	const store = await opened.reopen();
+	assert.deepEqual(store.list(), []);
+	assert.match(opened.lines.join(), /misses layers/);
+	assert.match((await store.garbage()).map(({ why }) => why).join(), /pull it again/);
+	assert.equal((await store.pull(pushed.reference)).id, image.id);
+	assert.equal(pulled[1], pushed.layers[1]?.size);
+	assert.deepEqual(await store.garbage(), []);
+});
+
+test('an unreadable image record is kept aside and does not stop the others', async () => {
+	await using opened = await openTestStore();
+	const image = await opened.store.pull(pushed.reference);
+	await opened.store.pull(other.reference);
+	writeFileSync(join(opened.root, 'images', `${image.id.slice(7)}.json`), '{"version":1,');
+	const store = await opened.reopen();
+	assert.deepEqual(
+		store.list().map(({ id }) => id),
+		[other.imageId],
+	);
+	assert.match(opened.lines.join(), /kept aside/);
+	const found = await store.garbage();
+	assert.ok(found.some(({ path }) => path.includes('/unreadable/')));
+	assert.equal((await store.pull(pushed.reference)).id, image.id);
+	await store.garbage({ fix: true });
+	assert.deepEqual(await store.garbage(), []);
+});
+
+test('a store of a later version is left alone', async () => {
+	await using opened = await openTestStore();
+	writeFileSync(join(opened.root, 'version.json'), '{"version":2}');
+	await assert.rejects(opened.reopen(), { condition: 'FAILED_PRECONDITION', message: /version 2/ });
+	writeFileSync(join(opened.root, 'version.json'), '{"version":1}');
+	await opened.reopen();
+});
+
+for (const [what, options, entries] of [
+	['space', 'size=4m', [{ name: 'much', data: randomBytes(6_000_000) }]],
+	['inodes', 'size=16m,nr_inodes=200', Array.from({ length: 400 }, (_, i) => ({ name: `f${i}` }))],
+] as const) {
+	test(`no ${what} left: told with the path, nothing half-published, and it goes on when there is room`, async () => {
+		const folder = mkdtempSync(join(tmpdir(), 'images-full-'));
+		execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'images-full', folder]);
+		try {
+			const large = await registry.pushImage({ name: `large-${what}`, layers: [base, { entries }] });
+			await using opened = await openTestStore({ root: join(folder, 'images') });
+			await assert.rejects(opened.store.pull(large.reference), {
+				condition: 'RESOURCE_EXHAUSTED',
+				message: new RegExp(`${folder}/images/.*ENOSPC|ENOSPC.*${folder}/images/`),
+			});
+			assert.deepEqual(opened.store.list(), []);
+			await opened.store.garbage({ fix: true });
+			assert.deepEqual(readdirSync(join(folder, 'images/snapshots')), []);
+			assert.equal((await opened.store.pull(pushed.reference)).id, pushed.imageId);
+			execFileSync('mount', ['-o', 'remount,size=64m,nr_inodes=2000', folder]);
+			assert.equal((await opened.store.pull(large.reference)).id, large.imageId);
+		} finally {
+			execFileSync('umount', [folder]);
+			rmSync(folder, { recursive: true });
+		}
+	});
+}
+
+test('what skopeo pushes is understood', async () => {
+	const from = `docker://${pushed.reference}`;
+	for (const [format, compression] of [
+		['v2s2', 'gzip'],
+		['oci', 'zstd'],
+		['oci', 'gzip'],
+	]) {
+		const tag = `${format}-${compression}`;
+		const args = [
+			'copy',
+			'-q',
+			'--insecure-policy',
+			'--src-tls-verify=false',
+			'--dest-tls-verify=false',
+			'--dest-compress-format',
+			String(compression),
+			'-f',
+			String(format),
+			from,
+			`docker://${registry.host}/skopeo:${tag}`,
+		];
+		execFileSync('skopeo', args, { stdio: 'pipe' });
+		await using opened = await openTestStore();
+		const image = await opened.store.pull(`${registry.host}/skopeo:${tag}`);
+		assert.equal(image.config.diffIds.length, 2, tag);
+	}
+});
