@@ -109,6 +109,7 @@ int bind_source(struct plan *plan, const struct op *op, int *fd, struct failure 
 	bool mapped = arguments.uid_map.count || arguments.gid_map.count;
 	int result = mapped ? idmap_mount(plan, mount, &arguments.uid_map, &arguments.gid_map, arguments.recursive, failure) : 0;
 	if (result == 0) result = apply_attributes(mount, &arguments, failure);
+	if (result == 0 && (arguments.propagation == 0 || plan->user_namespace)) result = keep_from_host(mount, failure, arguments.source);
 	if (result == 0) *fd = take_fd(&mount);
 	return result;
 }

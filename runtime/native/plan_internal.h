@@ -141,6 +141,9 @@ int open_target(struct plan *plan, const char *type, const char *path, bool fold
 struct mount_attr;
 int change_mount(int mount, bool recursive, struct mount_attr *attributes);
 int set_propagation(int mount, uint64_t flags, struct failure *failure, const char *path);
+/* What the creator copies in the host's namespace is still a peer of the host's mount: what is mounted below it in the
+ * container would appear on the host. (init's copies are slaves already, for its whole namespace is.) */
+int keep_from_host(int mount, struct failure *failure, const char *path);
 /* Puts a detached mount over an O_PATH descriptor. */
 int attach_mount(int mount, int target);
 /* What the kernel said about a file system context, for the detail; "" when nothing. */

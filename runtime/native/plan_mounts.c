@@ -46,6 +46,11 @@ int set_propagation(int mount, uint64_t flags, struct failure *failure, const ch
 	return result < 0 ? fail(failure, -result, "cannot set the propagation of %s", path) : 0;
 }
 
+int keep_from_host(int mount, struct failure *failure, const char *path)
+{
+	return set_propagation(mount, MS_SLAVE | MS_REC, failure, path);
+}
+
 int attach_mount(int mount, int target)
 {
 	return move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno : 0;

@@ -56,7 +56,7 @@ int device_source(struct plan *plan, const struct op *op, int *fd, struct failur
 	if ((status.st_mode & S_IFMT) != (arguments.mode & S_IFMT) || status.st_rdev != arguments.device)
 		return fail(failure, ENODEV, "the host's %s is another device", arguments.path);
 	*fd = open_tree(node, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	return *fd < 0 ? fail(failure, errno, "cannot copy the host's device %s", arguments.path) : 0;
+	return *fd < 0 ? fail(failure, errno, "cannot copy the host's device %s", arguments.path) : keep_from_host(*fd, failure, arguments.path);
 }
 
 /* In a user namespace nobody may make a node that would be obeyed: the host's own is bound instead. */

@@ -105,6 +105,7 @@ int root_bind_source(struct plan *plan, const struct op *op, int *fd, struct fai
 	AUTO_CLOSE int mount = open_tree(AT_FDCWD, arguments.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (mount < 0) return fail(failure, errno, "cannot bind the root %s", arguments.source);
 	int result = root_maps(plan, &maps) ? idmap_mount(plan, mount, &maps.uid_map, &maps.gid_map, true, failure) : 0;
+	if (result == 0 && plan->user_namespace) result = keep_from_host(mount, failure, arguments.source);
 	if (result < 0) return result;
 	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
 	if (arguments.readonly && (result = change_mount(mount, false, &readonly)) < 0)

@@ -1,11 +1,12 @@
 /** Known ways out of a container, tried against a real shim. Needs root. */
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Op } from '../../runtime/shim/codec.ts';
 import { CONSTANTS } from '../../runtime/shim/schema.ts';
-import { execPlan, Fixture, type PlanOptions, plan } from './support.ts';
+import { bind, CLONE, execPlan, Fixture, type PlanOptions, plan } from './support.ts';
 
 let shim: Fixture;
 before(async () => {
@@ -79,3 +80,52 @@ for (const [name, more] of [
 			);
 		await shim.delete('ex');
 	});
+
+/** A place of the host whose mounts every peer gets, as all of them are where systemd runs. */
+function sharedMount(source: string, place: string): () => void {
+	execFileSync('mount', ['--bind', source, place]);
+	execFileSync('mount', ['--make-shared', place]);
+	return () => execFileSync('umount', ['-R', place]);
+}
+
+test('what a user namespace mounts below binds, devices and its root does not appear on the host', async () => {
+	const maps = [{ container_id: 0, host_id: 100000, size: 65536 }];
+	const root = join(shim.folder, 'shared-root');
+	const volume = join(shim.folder, 'volume');
+	const device = join(shim.folder, 'null');
+	for (const folder of [root, join(volume, 'sub')]) mkdirSync(folder, { recursive: true });
+	writeFileSync(device, '');
+	const undo = [
+		sharedMount(shim.rootfs, root),
+		sharedMount(volume, volume),
+		sharedMount('/dev/null', device),
+	];
+	chownSync(root, 100000, 100000);
+	for (const folder of ['dev', 'proc', 'tmp']) chownSync(join(root, folder), 100000, 100000);
+	try {
+		const made = plan({
+			rootfs: root,
+			id: 'peer',
+			namespaces: CLONE.USER | CLONE.NEWNS | CLONE.PID | CLONE.IPC | CLONE.UTS | CLONE.NET,
+			spawn: { uid_map: maps, gid_map: maps },
+			mounts: [
+				bind(volume, '/vol'),
+				{ op: 'make_device', path: device, mode: 0o020666, device: 259n, uid: 0, gid: 0 },
+			],
+			argv: [
+				'sh',
+				'-c',
+				`mount -t tmpfs x /vol/sub && mount --bind /bin/busybox ${device} && mount -t tmpfs x /tmp && echo done && sleep 1000`,
+			],
+		});
+		await shim.create('peer', made);
+		await shim.start('peer');
+		while (!shim.log('peer').includes('\n')) await new Promise((resolve) => setTimeout(resolve, 5));
+		assert.match(shim.log('peer'), /done/);
+		const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+		assert.equal(mounts.filter((line) => line.includes(shim.folder)).length, undo.length);
+	} finally {
+		await shim.delete('peer');
+		for (const one of undo) one();
+	}
+});
