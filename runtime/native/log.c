@@ -45,10 +45,15 @@ void format_time(uint64_t realtime, char text[32])
 	put_digits(text + 20, (unsigned int)(realtime % 1000000000u), 9);
 }
 
+/* A collector of logs sees their folder and may put something else in a log's place: a symlink would lead what a
+ * container writes to any file of the host, and a FIFO hold the shim up. */
 static int open_log(const char *path, struct failure *failure)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-	return fd < 0 ? fail(failure, errno, "cannot open the log %s", path) : fd;
+	struct stat status;
+	AUTO_CLOSE int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
+	if (fd < 0) return fail(failure, errno, "cannot open the log %s", path);
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) return fail(failure, EINVAL, "the log %s is no regular file", path);
+	return take_fd(&fd);
 }
 
 int log_open(struct log *log, const char *path, uint32_t line_max, struct failure *failure)

@@ -97,6 +97,12 @@ int op_cgroup_devices_run(struct plan *plan, const struct op *op, struct failure
 	return 0;
 }
 
+/* A container that may make groups of its own gives them any name. */
+bool is_cgroup_below(const struct dirent *entry)
+{
+	return entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
 /* Calls `each` for every folder below and then for the folder itself. Answers the sum, or the first -errno. */
 static int walk_below(int folder, int (*each)(int folder))
 {
@@ -109,9 +115,9 @@ static int walk_below(int folder, int (*each)(int folder))
 	rewinddir(entries);
 	int sum = 0;
 	for (struct dirent *entry; sum >= 0 && (entry = readdir(entries));) {
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+		if (!is_cgroup_below(entry)) continue;
 		AUTO_CLOSE int below = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		int found = below < 0 ? 0 : walk_below(below, each);
+		int found = below >= 0 ? walk_below(below, each) : errno == ENOENT ? 0 : -errno;
 		sum = found < 0 ? found : sum + found;
 	}
 	closedir(entries);
@@ -182,7 +188,7 @@ static int remove_below(const char *path)
 	int result = 0;
 	for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
 		char below[4096];
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+		if (!is_cgroup_below(entry)) continue;
 		int length = snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
 		result = length < (int)sizeof below ? remove_below(below) : -ENAMETOOLONG;
 	}

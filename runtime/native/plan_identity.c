@@ -75,6 +75,8 @@ static int raise_permitted(struct failure *failure)
 int op_user_run(struct plan *plan, const struct op *op, struct failure *failure)
 {
 	DECODE(user, arguments);
+	/* setresuid(2) takes it as "as it is", which is root. */
+	if (arguments.uid == (uid_t)-1 || arguments.gid == (gid_t)-1) return fail(failure, EINVAL, "4294967295 is no id");
 	give_streams(arguments.uid);
 	int result = set_groups(&arguments.groups, failure);
 	if (result < 0) return result;

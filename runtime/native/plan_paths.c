@@ -51,36 +51,39 @@ static int follow_dangling(int folder, const char *parent, const char *name, cha
 	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static int make_in_root(int root, const char *path, bool folder, mode_t mode, int depth);
+static int make_in_root(int root, const char *path, bool folder, mode_t mode, uint64_t resolve, int depth);
 
-static int parent_of(int root, const char *path, char parent[PATH_MAX], char name[256], int depth)
+static int parent_of(int root, const char *path, char parent[PATH_MAX], char name[256], uint64_t resolve, int depth)
 {
 	int result = split(path, parent, name);
-	return result < 0 ? result : make_in_root(root, *parent ? parent : "/", true, 0755, depth);
+	return result < 0 ? result : make_in_root(root, *parent ? parent : "/", true, 0755, resolve, depth);
 }
 
-static int make_in_root(int root, const char *path, bool folder, mode_t mode, int depth)
+/* resolve: RESOLVE_NO_SYMLINKS, or 0. */
+static int make_in_root(int root, const char *path, bool folder, mode_t mode, uint64_t resolve, int depth)
 {
 	char parent[PATH_MAX], name[256], target[PATH_MAX];
-	int fd = open_in_root(root, path, O_PATH, 0, 0);
+	int fd = open_in_root(root, path, O_PATH, 0, resolve);
 	if (fd != -ENOENT) return fd;
 	if (depth > MAX_DEPTH) return -ELOOP;
-	AUTO_CLOSE int above = parent_of(root, path, parent, name, depth + 1);
+	AUTO_CLOSE int above = parent_of(root, path, parent, name, resolve, depth + 1);
 	if (above < 0) return above;
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return open_in_root(root, path, O_PATH, 0, 0);
-	if (folder && mkdirat(above, name, mode) == 0) return open_in_root(root, path, O_PATH, 0, 0);
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return open_in_root(root, path, O_PATH, 0, resolve);
+	if (folder && mkdirat(above, name, mode) == 0) return open_in_root(root, path, O_PATH, 0, resolve);
 	if (!folder) {
 		AUTO_CLOSE int made = openat(above, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, mode);
 		if (made >= 0) return openat(above, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	}
 	if (errno != EEXIST) return -errno;
+	/* It came to be since we looked. */
+	if (resolve & RESOLVE_NO_SYMLINKS) return -ELOOP;
 	int result = follow_dangling(above, parent, name, target);
-	return result < 0 ? result : make_in_root(root, target, folder, mode, depth + 1);
+	return result < 0 ? result : make_in_root(root, target, folder, mode, resolve, depth + 1);
 }
 
 int folder_in_root(int root, const char *path, mode_t mode)
 {
-	int fd = make_in_root(root, path, true, mode, 0);
+	int fd = make_in_root(root, path, true, mode, 0, 0);
 	struct stat status;
 	if (fd >= 0 && fstat(fd, &status) == 0 && !S_ISDIR(status.st_mode)) {
 		close(fd);
@@ -92,7 +95,7 @@ int folder_in_root(int root, const char *path, mode_t mode)
 int parent_in_root(int root, const char *path, char name[256])
 {
 	char parent[PATH_MAX];
-	int fd = parent_of(root, path, parent, name, 0);
+	int fd = parent_of(root, path, parent, name, 0, 0);
 	if (fd >= 0 && (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)) {
 		close(fd);
 		return -EINVAL;
@@ -102,11 +105,7 @@ int parent_in_root(int root, const char *path, char name[256])
 
 int target_in_root(int root, const char *path, bool folder, bool no_symlinks)
 {
-	if (no_symlinks) {
-		int fd = open_in_root(root, path, O_PATH, 0, RESOLVE_NO_SYMLINKS);
-		if (fd != -ENOENT) return fd;
-	}
-	return make_in_root(root, path, folder, folder ? 0755 : 0644, 0);
+	return make_in_root(root, path, folder, folder ? 0755 : 0644, no_symlinks ? RESOLVE_NO_SYMLINKS : 0, 0);
 }
 
 int check_target(int target, const char *path, struct failure *failure)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include "cgroup.h"
 #include "shim_state.h"
 
 /* A v1 group has no way to be killed at once: processes that fork meanwhile are met in a later round. */
@@ -30,7 +31,7 @@ static size_t list_processes(const char *path, pid_t *pids, size_t room)
 		}
 	DIR *folder = opendir(path);
 	for (struct dirent *entry; folder && (entry = readdir(folder));) {
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+		if (!is_cgroup_below(entry)) continue;
 		if (snprintf(below, sizeof below, "%s/%s", path, entry->d_name) < (int)sizeof below)
 			count += list_processes(below, pids + count, room - count);
 	}

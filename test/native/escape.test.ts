@@ -1,12 +1,21 @@
 /** Known ways out of a container, tried against a real shim. Needs root. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+	chmodSync,
+	chownSync,
+	copyFileSync,
+	mkdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Op } from '../../runtime/shim/codec.ts';
 import { CONSTANTS } from '../../runtime/shim/schema.ts';
-import { bind, CLONE, execPlan, Fixture, type PlanOptions, plan } from './support.ts';
+import { bind, CGROUPS, CLONE, execPlan, Fixture, INSTANCE, type PlanOptions, plan } from './support.ts';
 
 let shim: Fixture;
 before(async () => {
@@ -127,5 +136,48 @@ test('what a user namespace mounts below binds, devices and its root does not ap
 	} finally {
 		await shim.delete('peer');
 		for (const one of undo) one();
+	}
+});
+
+test('a log is a regular file: no symlink is followed, and a FIFO does not hold the shim up', async () => {
+	const victim = join(shim.folder, 'victim');
+	writeFileSync(victim, '');
+	const made = (id: string) => plan({ rootfs: shim.rootfs, id, argv: ['sh', '-c', 'echo evil; sleep 1000'] });
+	await shim.create('log', made('log'));
+	const log_path = shim.logPath('log');
+	const reopen = () => shim.control.call('REOPEN_LOG', { id: 'log', log_path }, 'OK');
+	rmSync(log_path);
+	symlinkSync(victim, log_path);
+	await assert.rejects(reopen(), /cannot open the log/);
+	await assert.rejects(shim.create('log2', made('log2'), { log_path }), /cannot open the log/);
+	rmSync(log_path);
+	execFileSync('mkfifo', [log_path]);
+	await assert.rejects(reopen(), /cannot open the log/);
+	await assert.rejects(shim.create('log2', made('log2'), { log_path }), /cannot open the log/);
+	await assert.rejects(shim.create('log2', made('log2'), { log_path: '/dev/null' }), /no regular file/);
+	await shim.start('log');
+	await shim.delete('log');
+	assert.equal(readFileSync(victim, 'utf8'), '');
+});
+
+test('the processes of a cgroup with a hidden name are found and killed', async () => {
+	await shim.create('hid', plan({ rootfs: shim.rootfs, id: 'hid', argv: ['sleep', '1000'] }));
+	await shim.start('hid');
+	for (const { root } of CGROUPS)
+		mkdirSync(join(root, `${INSTANCE}-hid/.hidden/.deeper`), { recursive: true });
+	await shim.delete('hid');
+});
+
+test('4294967295 is no user: the kernel would leave the process root', async () => {
+	for (const [uid, gid] of [
+		[0xffffffff, 1],
+		[1, 0xffffffff],
+	] as const) {
+		const inside: Op[] = [{ op: 'user', uid, gid, groups: [], umask: 0o22 }];
+		await assert.rejects(
+			shim.create('uid', plan({ rootfs: shim.rootfs, id: 'uid', argv: ['id'], inside })),
+			/no id/,
+		);
+		await shim.delete('uid');
 	}
 });
