@@ -74,7 +74,7 @@ export function newStatus({ config }: ContainerRequest): ContainerStatus {
 
 /** The record comes first: whatever is made after it is found by recovery. */
 export async function makeFolders({ daemon, metadata }: Creation, status: ContainerStatus): Promise<void> {
-	await mkdir(metadata.folder, { mode: 0o711 });
+	await mkdir(metadata.folder, { mode: 0o700 });
 	await daemon.containers.records.save(metadata.id, 'making', { metadata, status });
 	if (metadata.logPath === '') return;
 	try {

@@ -35,7 +35,7 @@ export const NEW_STATUS: SandboxStatus = {
 
 /** The record comes first: whatever is made after it is found by recovery. */
 export async function makeFolder({ daemon, metadata, hostname, request }: Run): Promise<void> {
-	await mkdir(metadata.folder, { mode: 0o711 });
+	await mkdir(metadata.folder, { mode: 0o700 });
 	await daemon.sandboxes.records.save(metadata.id, 'making', { metadata, status: NEW_STATUS });
 	await writePodFiles(metadata.folder, hostname, request);
 }

@@ -6,8 +6,8 @@ import type { Config } from '../config/types.ts';
 
 /**
  * Makes the root and state folders. Only root may go into the first: programs of images lie in it, set-uid ones
- * too. Others may pass through the second (the CRI socket may lie in it, and a pod's user namespace has to reach
- * the files of the pod), but not list it.
+ * too. Others may pass through the second (the CRI socket may lie in it), but not list it; nor may they go into the
+ * folders of the pods, for a container can make its /etc/hostname a set-uid program as well.
  */
 export async function makeFolders(config: Config): Promise<void> {
 	await makeFolder(config.root, 0o700);

@@ -104,7 +104,7 @@ export class Records<T> {
 		readonly records: readonly StoredRecord<T>[];
 		readonly unreadable: readonly UnreadableRecord[];
 	}> {
-		await mkdir(this.#folder, { recursive: true, mode: 0o711 });
+		await mkdir(this.#folder, { recursive: true, mode: 0o700 });
 		const entries = await readdir(this.#folder, { withFileTypes: true });
 		const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
 		const kept = await Promise.all(folders.map(async (name) => ((await this.#sweep(name)) ? [] : [name])));

@@ -126,7 +126,7 @@ describe('a daemon without pods', () => {
 		const modeOf = (...path: string[]): number => statSync(join(daemon.folder, ...path)).mode & 0o777;
 		assert.equal(modeOf('root'), 0o700);
 		assert.equal(modeOf('state'), 0o711);
-		assert.equal(modeOf('state', 'shims'), 0o700);
+		for (const folder of ['shims', 'sandboxes', 'containers']) assert.equal(modeOf('state', folder), 0o700);
 	});
 
 	it('serves metrics and health', async () => {
