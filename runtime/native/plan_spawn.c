@@ -108,13 +108,20 @@ static _Noreturn void stage_main(struct plan *plan, const struct op_spawn *argum
 	_exit(1);
 }
 
+/* The creator's end goes, or its death would not be seen. */
+static void take_end(struct plan *plan, int end)
+{
+	close_at(&plan->link);
+	plan->link = end;
+}
+
 static int spawn_staged(struct plan *plan, const struct op_spawn *arguments, int cgroup, int other_end, struct failure *failure)
 {
 	int32_t stage_pid = 0;
 	AUTO_CLOSE int stage = -1;
 	pid_t pid = clone_sibling(0, &stage_pid, &stage, cgroup);
 	if (pid == 0) {
-		plan->link = other_end;
+		take_end(plan, other_end);
 		stage_main(plan, arguments);
 	}
 	if (pid < 0) return fail(failure, errno, "cannot fork into the cgroup");
@@ -139,7 +146,7 @@ static int spawn_directly(struct plan *plan, const struct op_spawn *arguments, i
 	pid_t pid = clone_sibling(birth_flags(arguments), &plan->report->init_pid, &plan->init_pidfd, cgroup);
 	int err = errno;
 	if (pid == 0) {
-		plan->link = other_end;
+		take_end(plan, other_end);
 		init_main(plan, arguments, ~(uint32_t)CLONE_NEWPID, plan->step + 1);
 	}
 	close(other_end);
