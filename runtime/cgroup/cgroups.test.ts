@@ -151,8 +151,8 @@ test('an update that fails half way puts back what it wrote', async () => {
 	await assert.rejects(
 		cgroups.update('/a', { cpu: { shares: 2048 }, memory: { limit: 4096 }, pids: { limit: 5 } }),
 		{
-			condition: 'NOT_FOUND',
-			message: /Cannot write 5 to .*pids\.max/,
+			condition: 'FAILED_PRECONDITION',
+			message: /Cannot write 5 to .*pids\.max.*no such limit/,
 		},
 	);
 	assert.deepEqual([await text('a/cpu.weight'), await text('a/memory.max')], ['100', 'max']);

@@ -1,5 +1,6 @@
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { errnoOf, failedPrecondition, fromSystemError, internal, messageOf, notFound } from '#base/errors.ts';
 import type { LimitWrite } from './limits.ts';
 
@@ -73,7 +74,9 @@ function explain({ path, value }: LimitWrite, error: unknown) {
 	const what = `Cannot write ${value} to ${path}`;
 	switch (errnoOf(error)) {
 		case 'ENOENT':
-			return notFound(`${what}: the cgroup is gone, or its kernel has no such limit`, { cause: error });
+			return existsSync(dirname(path))
+				? failedPrecondition(`${what}: the kernel of this machine has no such limit`, { cause: error })
+				: notFound(`${what}: the cgroup is gone`, { cause: error });
 		case 'EBUSY':
 			return failedPrecondition(`${what}: EBUSY, the container uses more than that`, { cause: error });
 		case 'EINVAL':

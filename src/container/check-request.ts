@@ -4,8 +4,11 @@ import type {
 	ContainerMetadata,
 	CreateContainerRequest,
 	LinuxContainerSecurityContext,
+	PodSandboxConfig,
 } from '#cri-api';
 import type { Image } from '#images';
+import { checkRuntimeHandler } from '../sandbox/check-request.ts';
+import { sandboxName } from '../sandbox/metadata.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import type { Daemon } from '../server/types.ts';
 import { checkDevices } from './devices.ts';
@@ -13,7 +16,7 @@ import { checkEnvironment } from './environment.ts';
 import { logPathOf } from './log-path.ts';
 import { checkContainerMetadata } from './metadata.ts';
 import { checkMounts } from './mounts.ts';
-import { checkGroupHasUser } from './users.ts';
+import { checkGroupHasUser, checkOneUser } from './users.ts';
 
 /** A request that has been checked, with the objects that it names. */
 export interface ContainerRequest {
@@ -40,11 +43,13 @@ export function checkContainerRequest(daemon: Daemon, request: CreateContainerRe
 		);
 	}
 	checkEnvironment(config.envs);
-	checkMounts(config.mounts);
+	checkMounts(config.mounts, daemon.containers.host);
+	checkSameSandbox(request.sandbox_config, sandbox);
 	checkDevices(config.devices);
 	if (config.working_dir.includes('\0')) throw invalidArgument('working_dir has a NUL character in it');
 	const security = config.linux?.security_context ?? undefined;
 	checkGroupHasUser(security);
+	checkOneUser(security);
 	return {
 		config,
 		metadata,
@@ -71,9 +76,30 @@ function readySandbox({ sandboxes }: Daemon, id: string): Sandbox {
 	return sandbox;
 }
 
+/** CRI: the same config that the sandbox was run with. Another pod's, or another log folder, would be overlooked. */
+function checkSameSandbox(
+	given: PodSandboxConfig | null,
+	{ metadata: { id, config } }: Pick<Sandbox, 'metadata'>,
+): void {
+	const theirs = given?.metadata;
+	const ours = config.metadata;
+	if (theirs && ours && sandboxName({ ...theirs, attempt: 0 }) !== sandboxName({ ...ours, attempt: 0 })) {
+		throw invalidArgument(
+			`sandbox_config is of pod ${theirs.namespace}/${theirs.name} (${theirs.uid}), ` +
+				`but sandbox ${id} is of ${ours.namespace}/${ours.name} (${ours.uid})`,
+		);
+	}
+	const folder = given?.log_directory ?? '';
+	if (folder === '' || folder === config.log_directory) return;
+	throw invalidArgument(
+		`sandbox_config.log_directory is ${JSON.stringify(folder)}, but sandbox ${id} was run with ${JSON.stringify(config.log_directory)}`,
+	);
+}
+
 function imageOf({ images }: Daemon, { image }: ContainerConfig): Image {
 	const reference = image?.image ?? '';
 	if (reference === '') throw invalidArgument('config.image.image is empty');
+	checkRuntimeHandler('config.image.runtime_handler', image?.runtime_handler ?? '');
 	const found = images.find(reference);
 	if (found === undefined) throw notFound(`Image ${reference} is not on this node; pull it first`);
 	return found;

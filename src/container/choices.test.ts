@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerMetadata as CriMetadata } from '#cri-api';
+import type { ContainerMetadata as CriMetadata, Mount, UserNamespace } from '#cri-api';
+import type { PodNamespaces } from '../spec/input.ts';
+import { SAMPLE_RESOURCES } from '../spec/sample.ts';
 import { CappedOutput } from './capped-output.ts';
 import { containerArgs } from './command.ts';
 import { deviceNumber } from './devices.ts';
 import { logPathOf } from './log-path.ts';
 import { checkContainerMetadata, containerName } from './metadata.ts';
+import { checkMounts } from './mounts.ts';
 import { pidNamespace } from './pid-namespace.ts';
 import { appArmorProfile, seccompProfile, seLinuxLabel } from './security-profile.ts';
 import { criSignal, signalNumber, stopSignalOf } from './stop-signal.ts';
+import { merged } from './update-resources.ts';
 
 test('command replaces entrypoint and command of the image, args replace its command', () => {
 	const image = { entrypoint: ['entry'], command: ['cmd'] };
@@ -73,6 +77,66 @@ test('process namespaces', () => {
 	assert.throws(() => pidNamespace({ ...options, target_id: 'x' }, context), {
 		condition: 'INVALID_ARGUMENT',
 	});
+});
+
+test("a container's user namespace is the pod's", () => {
+	const own = { hostNetwork: false, hostIpc: false, hostPid: false, user: undefined };
+	const map = { host_id: 1000, container_id: 0, length: 5 };
+	const maps = [{ containerID: 0, hostID: 1000, size: 5 }];
+	const ask = (userns_options: UserNamespace | null, user: PodNamespaces['user']) =>
+		pidNamespace(
+			{ network: 'POD', ipc: 'POD', pid: 'POD', target_id: '', userns_options },
+			{ sandboxId: 's', namespaces: { ...own, user }, target: (id) => id },
+		);
+	const pod = { uids: maps, gids: maps };
+	const joined = { mode: 'join', of: 's' };
+	for (const user of [pod, undefined])
+		for (const nothing of [null, { mode: 'POD', uids: [], gids: [] } as const])
+			assert.deepEqual(ask(nothing, user), joined);
+	assert.deepEqual(ask({ mode: 'POD', uids: [map], gids: [map] }, pod), joined);
+	assert.deepEqual(ask({ mode: 'NODE', uids: [], gids: [] }, undefined), joined);
+	const refused = { condition: 'INVALID_ARGUMENT' };
+	assert.throws(() => ask({ mode: 'NODE', uids: [], gids: [] }, pod), refused);
+	assert.throws(() => ask({ mode: 'POD', uids: [map], gids: [map] }, undefined), refused);
+	assert.throws(() => ask({ mode: 'POD', uids: [map], gids: [{ ...map, length: 6 }] }, pod), refused);
+});
+
+test('a volume is not relabelled: refused where there are labels', () => {
+	const mount: Mount = {
+		container_path: '/data',
+		host_path: '/srv/data',
+		readonly: false,
+		selinux_relabel: true,
+		propagation: 'PROPAGATION_PRIVATE',
+		uidMappings: [],
+		gidMappings: [],
+		recursive_read_only: false,
+		image: null,
+		image_sub_path: '',
+		mount_options: [],
+	};
+	checkMounts([mount], { seLinux: false });
+	assert.throws(() => checkMounts([mount], { seLinux: true }), {
+		condition: 'UNIMPLEMENTED',
+		message: /mounts\[0\]\.selinux_relabel.*\/srv\/data/,
+	});
+});
+
+test('an update adds to the limits in force, for huge pages by their size', () => {
+	const change = { ...SAMPLE_RESOURCES, hugepage_limits: [{ page_size: '2MB', limit: '4' }] };
+	const before = {
+		cpu_shares: '512',
+		hugepage_limits: [
+			{ page_size: '1GB', limit: '1' },
+			{ page_size: '2MB', limit: '2' },
+		],
+	};
+	const { cpu_shares, hugepage_limits } = merged(before, change);
+	assert.equal(cpu_shares, '512');
+	assert.deepEqual(hugepage_limits, [
+		{ page_size: '1GB', limit: '1' },
+		{ page_size: '2MB', limit: '4' },
+	]);
 });
 
 test('AppArmor and SELinux are refused where the kernel lacks them', () => {

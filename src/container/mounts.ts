@@ -9,6 +9,7 @@ import {
 } from '#base/errors.ts';
 import type { IDMapping, Mount, MountPropagation } from '#cri-api';
 import type { OciIdMapping } from '#runtime';
+import type { HostFacts } from '../spec/host-facts.ts';
 import type { ResolvedMount } from '../spec/input.ts';
 import { type HostMount, mountOf, readMounts } from './mount-table.ts';
 
@@ -22,8 +23,18 @@ const PROPAGATION: Readonly<Record<MountPropagation, string>> = {
 const EXTRA_OPTIONS = new Set(['noexec', 'nodev', 'nosuid']);
 
 /** INVALID_ARGUMENT or UNIMPLEMENTED for a mount that cannot be honoured whatever is on the node. */
-export function checkMounts(mounts: readonly Mount[]): void {
-	for (const [index, mount] of mounts.entries()) checkMount(`mounts[${index}]`, mount);
+export function checkMounts(mounts: readonly Mount[], host: Pick<HostFacts, 'seLinux'>): void {
+	for (const [index, mount] of mounts.entries()) {
+		checkMount(`mounts[${index}]`, mount);
+		// Without SELinux there are no labels, and nothing to change.
+		if (mount.selinux_relabel && host.seLinux) throw cannotRelabel(`mounts[${index}]`, mount);
+	}
+}
+
+function cannotRelabel(field: string, { host_path }: Mount): Error {
+	return unimplemented(
+		`${field}.selinux_relabel: labels of volumes are not changed yet; label ${host_path} with chcon and leave it out`,
+	);
 }
 
 function checkMount(field: string, mount: Mount): void {

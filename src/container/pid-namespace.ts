@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { invalidArgument } from '#base/errors.ts';
-import type { NamespaceOption } from '#cri-api';
+import type { NamespaceOption, UserNamespace } from '#cri-api';
+import { idMappings } from '../sandbox/namespaces.ts';
 import type { PidNamespace, PodNamespaces } from '../spec/input.ts';
 
 /** What the choice depends on. */
@@ -32,10 +34,23 @@ function checkPodWide(options: NamespaceOption | null | undefined, namespaces: P
 	checkMode('ipc', options.ipc, namespaces.hostIpc);
 	if (options.pid !== 'TARGET' && options.target_id !== '')
 		throw invalidArgument(`${FIELD}.target_id is for pid TARGET only`);
-	const user = options.userns_options;
-	if (user?.mode === 'POD' && namespaces.user === undefined && user.uids.length > 0) {
-		throw invalidArgument(`${FIELD}.userns_options asks for a user namespace, but the sandbox has none`);
+	if (options.userns_options !== null) checkUserNamespace(options.userns_options, namespaces.user);
+}
+
+/** The empty message says nothing, and gets the sandbox's. */
+function checkUserNamespace(wanted: UserNamespace, ofPod: PodNamespaces['user']): void {
+	const field = `${FIELD}.userns_options`;
+	const maps = wanted.uids.length + wanted.gids.length > 0;
+	if (wanted.mode === 'POD' && !maps) return;
+	if (ofPod === undefined) {
+		if (wanted.mode === 'NODE' && !maps) return;
+		throw invalidArgument(`${field} asks for a user namespace, but the sandbox has none`);
 	}
+	const same =
+		wanted.mode === 'POD' &&
+		isDeepStrictEqual(idMappings(`${field}.uids`, wanted.uids), ofPod.uids) &&
+		isDeepStrictEqual(idMappings(`${field}.gids`, wanted.gids), ofPod.gids);
+	if (!same) throw invalidArgument(`${field} is not that of the sandbox, which all its containers share`);
 }
 
 function checkMode(field: string, mode: NamespaceOption['network'], hostOfPod: boolean): void {

@@ -6,7 +6,7 @@ import type {
 	UpdateContainerResourcesRequest,
 } from '#cri-api';
 import type { Daemon } from '../server/types.ts';
-import { ociResources } from '../spec/with-resources.ts';
+import { checkOomScore, ociResources } from '../spec/with-resources.ts';
 import { type Container, stateOf } from './types.ts';
 
 /**
@@ -19,12 +19,18 @@ export async function updateResources(
 ): Promise<void> {
 	const { containers, cgroups, log } = daemon;
 	if (request.windows !== null) throw invalidArgument('windows is set, but this node runs Linux');
+	const [annotation] = Object.keys(request.annotations);
+	if (annotation !== undefined)
+		throw invalidArgument(
+			`annotations has ${JSON.stringify(annotation)}: no annotation changes resources here`,
+		);
 	const found = containers.find(request.container_id);
 	if (found === undefined) throw notFound(`No container ${request.container_id}`);
 	const { id } = found.metadata;
 	using _held = await containers.locks.acquire(id);
 	const container = checkCanUpdate(id, containers.get(id));
 	if (request.linux === null) return;
+	checkOomScore(request.linux);
 	await cgroups.update(container.metadata.cgroupsPath, ociResources(request.linux, containers.host));
 	await setOomScore(container, request.linux).catch((error: unknown) => {
 		// Lowering needs a right that the daemon may lack; the kubelet sends the value with every update.
@@ -59,8 +65,18 @@ export function merged(
 	return {
 		...before,
 		...Object.fromEntries(set),
+		hugepage_limits: mergedHugepages(before.hugepage_limits ?? [], change.hugepage_limits),
 		unified: { ...before.unified, ...change.unified },
 	};
+}
+
+/** One limit for each page size; those that the change does not name still hold. */
+function mergedHugepages(
+	before: NonNullable<LinuxContainerResourcesInit['hugepage_limits']>,
+	change: LinuxContainerResources['hugepage_limits'],
+): NonNullable<LinuxContainerResourcesInit['hugepage_limits']> {
+	const changed = new Set<string | undefined>(change.map(({ page_size }) => page_size));
+	return [...before.filter(({ page_size }) => !changed.has(page_size)), ...change];
 }
 
 function isSet(value: unknown): boolean {

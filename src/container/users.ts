@@ -66,6 +66,17 @@ export function checkGroupHasUser(
 	);
 }
 
+/** CRI: only one of run_as_user and run_as_username. */
+export function checkOneUser(
+	request: Pick<UserRequest, 'run_as_user' | 'run_as_username'> | undefined,
+): void {
+	if (request === undefined || request.run_as_user === null || request.run_as_username === '') return;
+	throw invalidArgument(
+		`linux.security_context has both run_as_user (${request.run_as_user.value}) and ` +
+			`run_as_username (${JSON.stringify(request.run_as_username)}); give one of them`,
+	);
+}
+
 function requestedIds(request: UserRequest | undefined, accounts: Accounts): PrimaryIds | undefined {
 	if (request === undefined) return undefined;
 	const gid = request.run_as_group === null ? undefined : idOf('run_as_group', request.run_as_group.value);

@@ -12,6 +12,7 @@ import { resolvConf } from '../network/files.ts';
 import type { PortMapping } from '../network/types.ts';
 import type { HostFacts } from '../spec/host-facts.ts';
 import type { PodNamespaces } from '../spec/input.ts';
+import { ociResources } from '../spec/with-resources.ts';
 import { cgroupParent } from './cgroup-parent.ts';
 import { checkSandboxMetadata } from './metadata.ts';
 import { podNamespaces } from './namespaces.ts';
@@ -44,16 +45,15 @@ export function checkSandboxRequest(
 	if (pod === null) throw invalidArgument('config is missing');
 	const metadata = checkSandboxMetadata(pod.metadata);
 	if (pod.windows !== null) throw invalidArgument('config.windows is set, but this node runs Linux');
-	checkRuntimeHandler(request.runtime_handler);
+	checkRuntimeHandler('runtime_handler', request.runtime_handler);
 	const namespaces = podNamespaces(pod.linux?.security_context?.namespace_options);
 	checkHostname(pod.hostname);
 	checkUserNamespace(namespaces, host);
 	const ports = portMappings(pod.port_mappings);
 	resolvConf(pod.dns_config ?? undefined, '');
 	checkGroupHasUser(pod.linux?.security_context ?? undefined);
-	if (pod.log_directory !== '' && !isAbsolute(pod.log_directory)) {
-		throw invalidArgument(`config.log_directory ${JSON.stringify(pod.log_directory)} is not absolute`);
-	}
+	checkLogDirectory(pod.log_directory);
+	checkPodResources(pod, host);
 	return {
 		config: pod,
 		metadata,
@@ -68,6 +68,18 @@ export function checkSandboxRequest(
 	};
 }
 
+function checkLogDirectory(folder: string): void {
+	if (folder === '') return;
+	const shown = `config.log_directory ${JSON.stringify(folder)}`;
+	if (!isAbsolute(folder)) throw invalidArgument(`${shown} is not absolute`);
+	if (folder.includes('\0')) throw invalidArgument(`${shown} has a NUL character in it`);
+}
+
+/** The pod's cgroup and its limits are the caller's; these numbers are for hooks (with-annotations.ts), yet checked. */
+function checkPodResources({ linux }: PodSandboxConfig, host: HostFacts): void {
+	for (const resources of [linux?.overhead, linux?.resources]) if (resources) ociResources(resources, host);
+}
+
 function checkUserNamespace({ user }: PodNamespaces, host: HostFacts): void {
 	if (user === undefined || host.userNamespaces) return;
 	throw failedPrecondition(
@@ -75,11 +87,11 @@ function checkUserNamespace({ user }: PodNamespaces, host: HostFacts): void {
 	);
 }
 
-function checkRuntimeHandler(handler: string): void {
+export function checkRuntimeHandler(field: string, handler: string): void {
 	if (RUNTIME_HANDLERS.includes(handler)) return;
 	const known = RUNTIME_HANDLERS.filter((name) => name !== '').join(', ');
 	throw invalidArgument(
-		`Unknown runtime_handler ${JSON.stringify(handler)}: this node has ${known} (also the default, when it is empty)`,
+		`Unknown ${field} ${JSON.stringify(handler)}: this node has ${known} (also the default, when it is empty)`,
 	);
 }
 

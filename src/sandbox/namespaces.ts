@@ -10,6 +10,8 @@ export function podNamespaces(options: NamespaceOption | null | undefined): PodN
 	if (options === null || options === undefined) {
 		return { hostNetwork: false, hostIpc: false, hostPid: false, user: undefined };
 	}
+	if (options.target_id !== '')
+		throw invalidArgument(`${FIELD}.target_id is for containers, not for sandboxes`);
 	return {
 		hostNetwork: isNode('network', options.network),
 		hostIpc: isNode('ipc', options.ipc),
@@ -26,8 +28,12 @@ function isNode(field: string, mode: NamespaceMode): boolean {
 }
 
 function userNamespace(options: UserNamespace | null): UserNamespaceMaps | undefined {
-	if (options === null || options.mode === 'NODE') return undefined;
 	const field = `${FIELD}.userns_options`;
+	if (options === null) return undefined;
+	if (options.mode === 'NODE') {
+		if (options.uids.length + options.gids.length === 0) return undefined;
+		throw invalidArgument(`${field} has mappings, but mode is NODE; leave them out, or ask for POD`);
+	}
 	if (options.mode !== 'POD') throw invalidArgument(`${field}.mode is ${options.mode}, expected POD or NODE`);
 	return { uids: idMappings(`${field}.uids`, options.uids), gids: idMappings(`${field}.gids`, options.gids) };
 }

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { StatusError } from '#base/errors.ts';
-import type { ImageSpec } from '#cri-api';
+import type { ImageFilter, ImageSpec } from '#cri-api';
 import type { Image } from '#images';
+import { listImages } from './image-list.ts';
 import { toCredentials } from './image-pull.ts';
 import { imageOf } from './image-spec.ts';
 import { toCriImage, toOciImageConfig } from './image-to-cri.ts';
 import { selects } from './label-selector.ts';
+import type { Call, Daemon } from './types.ts';
 
 const image: Image = {
 	id: 'sha256:aa',
@@ -86,6 +88,22 @@ describe('imageOf', () => {
 				() => imageOf(bad, 'pull'),
 				(error) => error instanceof StatusError && error.condition === 'INVALID_ARGUMENT',
 			);
+	});
+});
+
+it('lists all images, or the one that the filter names, of a handler that exists', async () => {
+	const images = {
+		list: () => [image, image],
+		find: (name: string) => (name === 'r/busybox:1' ? image : undefined),
+	};
+	const list = async (filter: ImageFilter | null) =>
+		(await listImages({ images } as unknown as Daemon, { filter }, {} as Call)).images?.length;
+	assert.equal(await list(null), 2);
+	assert.equal(await list({ image: spec({}) }), 2);
+	assert.equal(await list({ image: spec({ image: 'r/busybox:1' }) }), 1);
+	assert.equal(await list({ image: spec({ image: 'absent' }) }), 0);
+	await assert.rejects(list({ image: spec({ image: 'r/busybox:1', runtime_handler: 'kata' }) }), {
+		condition: 'INVALID_ARGUMENT',
 	});
 });
 

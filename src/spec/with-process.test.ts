@@ -187,4 +187,15 @@ test('annotations say what a hook is called for', () => {
 	const sandbox = withAnnotations(EMPTY_SPEC, { sandboxId: 's1', config }).annotations;
 	assert.equal(sandbox?.['io.kubernetes.cri.container-type'], 'sandbox');
 	assert.equal(sandbox?.['io.kubernetes.cri.container-name'], undefined);
+	const linux = {
+		cgroup_parent: '',
+		security_context: null,
+		sysctls: {},
+		overhead: { ...SAMPLE_RESOURCES, memory_limit_in_bytes: '4096' },
+		resources: { ...SAMPLE_RESOURCES, cpu_quota: '50000' },
+	};
+	const summed = withAnnotations(EMPTY_SPEC, { sandboxId: 's1', config: { ...config, linux } }).annotations;
+	assert.equal(summed?.['io.kubernetes.cri.sandbox-cpu-quota'], '50000');
+	assert.equal(summed?.['io.kubernetes.cri.sandbox-overhead-memory'], '4096');
+	assert.equal(summed?.['io.kubernetes.cri.sandbox-memory'], undefined);
 });

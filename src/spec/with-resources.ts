@@ -15,11 +15,15 @@ export const withResources: With<ContainerSpecInput> = (spec, { config, cgroupsP
 			...(requested === undefined ? {} : ociResources(requested, host)),
 		},
 	});
-	const score = requested === undefined ? 0 : toNumber('oom_score_adj', requested.oom_score_adj);
-	if (score < -1000 || score > 1000)
-		throw invalidArgument(`linux.resources.oom_score_adj is ${score}, expected -1000 to 1000`);
-	return withProcess(placed, { oomScoreAdj: score });
+	return withProcess(placed, { oomScoreAdj: requested === undefined ? 0 : checkOomScore(requested) });
 };
+
+/** The score as a number. INVALID_ARGUMENT beyond what the kernel takes. */
+export function checkOomScore({ oom_score_adj }: Pick<LinuxContainerResources, 'oom_score_adj'>): number {
+	const score = toNumber('oom_score_adj', oom_score_adj);
+	if (score >= -1000 && score <= 1000) return score;
+	throw invalidArgument(`linux.resources.oom_score_adj is ${score}, expected -1000 to 1000`);
+}
 
 /**
  * The OCI form of a CRI message. A field that is 0 or empty is not set. Without a limit of its own swap gets the

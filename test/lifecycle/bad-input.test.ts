@@ -4,7 +4,12 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Condition } from '#base/errors.ts';
-import type { ContainerConfigInit, LinuxContainerSecurityContextInit, PodSandboxConfigInit } from '#cri-api';
+import type {
+	ContainerConfigInit,
+	LinuxContainerSecurityContextInit,
+	PodSandboxConfigInit,
+	UpdateContainerResourcesRequestInit,
+} from '#cri-api';
 import { containerConfig, failureOf, TestBed } from './harness.ts';
 
 let bed: TestBed;
@@ -48,6 +53,7 @@ const SANDBOXES: readonly Case<PodSandboxConfigInit>[] = [
 	['a hostname that is none', { hostname: 'a b' }, 'INVALID_ARGUMENT', /no host name/],
 	['a hostname that is too long', { hostname: 'x'.repeat(65) }, 'INVALID_ARGUMENT', /longer than 64/],
 	['a relative log folder', { log_directory: 'logs' }, 'INVALID_ARGUMENT', /log_directory.*not absolute/],
+	['a log folder with NUL', { log_directory: '/logs\0x' }, 'INVALID_ARGUMENT', /log_directory.*NUL/],
 	[
 		'a name server that is none',
 		{ dns_config: { servers: ['dns.example'] } },
@@ -124,6 +130,30 @@ const SANDBOXES: readonly Case<PodSandboxConfigInit>[] = [
 		options({ security_context: { namespace_options: { userns_options: { mode: 'POD' } } } }),
 		'INVALID_ARGUMENT',
 		/needs a mapping/,
+	],
+	[
+		"the node's user namespace with a map",
+		options({
+			security_context: {
+				namespace_options: {
+					userns_options: { mode: 'NODE', uids: [{ host_id: 1, container_id: 0, length: 1 }] },
+				},
+			},
+		}),
+		'INVALID_ARGUMENT',
+		/mappings, but mode is NODE/,
+	],
+	[
+		'a target',
+		options({ security_context: { namespace_options: { target_id: 'x' } } }),
+		'INVALID_ARGUMENT',
+		/target_id is for containers/,
+	],
+	[
+		'a sum of resources that is none',
+		options({ resources: { cpu_shares: -1 } }),
+		'INVALID_ARGUMENT',
+		/cpu_shares is -1/,
 	],
 	[
 		'a group without a user',
@@ -254,6 +284,29 @@ const CONTAINERS: readonly Case<ContainerConfigInit>[] = [
 		'INVALID_ARGUMENT',
 		/nosuchuser.*passwd/,
 	],
+	[
+		'a user by number and another by name',
+		security({ run_as_user: { value: 5 }, run_as_username: 'root' }),
+		'INVALID_ARGUMENT',
+		/run_as_user \(5\).*run_as_username \("root"\)/,
+	],
+	[
+		'an image of an unknown handler',
+		{ image: { image: 'busybox', runtime_handler: 'kata' } },
+		'INVALID_ARGUMENT',
+		/image\.runtime_handler "kata"/,
+	],
+	[
+		'a user namespace that the sandbox lacks',
+		security({
+			namespace_options: {
+				pid: 'CONTAINER',
+				userns_options: { mode: 'POD', uids: [{ host_id: 1, container_id: 0, length: 1 }] },
+			},
+		}),
+		'INVALID_ARGUMENT',
+		/sandbox has none/,
+	],
 	['a negative user', security({ run_as_user: { value: -1 } }), 'INVALID_ARGUMENT', /run_as_user is -1/],
 	['a user beyond 32 bits', security({ run_as_user: { value: 2 ** 32 } }), 'INVALID_ARGUMENT', /run_as_user/],
 	['a group without a user', security({ run_as_group: { value: 5 } }), 'INVALID_ARGUMENT', /run_as_group/],
@@ -349,6 +402,37 @@ test('container in a sandbox that is unknown, empty or ambiguous', async () => {
 	assert.equal(await call('f'.repeat(64)), 'NOT_FOUND');
 	assert.equal(await call(''), 'INVALID_ARGUMENT');
 	assert.equal(await call('not an id'), 'NOT_FOUND');
+});
+
+test('container with the config of another sandbox', async () => {
+	const call = async (sandbox_config: PodSandboxConfigInit) =>
+		await failureOf(
+			bed.cri.CreateContainer({ pod_sandbox_id: pod, config: containerConfig(), sandbox_config }),
+		);
+	const other = await call({ metadata: { name: 'other', namespace: 'tests', uid: 'u' } });
+	assert.equal(other.condition, 'INVALID_ARGUMENT');
+	assert.match(other.message, /tests\/other \(u\)/);
+	const log = await call({ log_directory: '/elsewhere' });
+	assert.equal(log.condition, 'INVALID_ARGUMENT');
+	assert.match(log.message, /"\/elsewhere"/);
+	assert.deepEqual(bed.leftObjects(), untouched);
+});
+
+test('an update with annotations, an OOM score beyond its range, or limits that the machine lacks', async () => {
+	const id = await bed.create(pod);
+	const failure = async (request: UpdateContainerResourcesRequestInit) =>
+		await failureOf(bed.cri.UpdateContainerResources({ container_id: id, ...request }));
+	const annotated = await failure({ annotations: { 'vendor.example/class': 'gold' } });
+	assert.equal(annotated.condition, 'INVALID_ARGUMENT');
+	assert.match(annotated.message, /vendor\.example\/class/);
+	const score = await failure({ linux: { oom_score_adj: 1001 } });
+	assert.equal(score.condition, 'INVALID_ARGUMENT');
+	assert.match(score.message, /oom_score_adj is 1001/);
+	const pages = await failure({ linux: { hugepage_limits: [{ page_size: '3MB', limit: 1 }] } });
+	assert.equal(pages.condition, 'FAILED_PRECONDITION');
+	assert.match(pages.message, /3MB|hugetlb/);
+	await bed.cri.RemoveContainer({ container_id: id });
+	assert.deepEqual(bed.leftObjects(), untouched);
 });
 
 test('unknown ids: status tells, stop and remove are done already, the rest is NOT_FOUND', async () => {

@@ -45,6 +45,12 @@ function bandwidthFor(annotations: Readonly<Record<string, string>>): Json | und
 export const runtimeConfigFor = ({ capabilities }: CniPlugin, all: Json): Json =>
 	Object.fromEntries(Object.entries(all).filter(([name]) => capabilities.has(name)));
 
+/** What the pod asks for and no plugin of the chain can be told: host ports, limits of bandwidth. */
+export const untold = (plugins: readonly CniPlugin[], all: Json): string[] =>
+	['portMappings', 'bandwidth'].filter(
+		(name) => name in all && !plugins.some(({ capabilities }) => capabilities.has(name)),
+	);
+
 /** CNI_ARGS as the plugins of Kubernetes expect them. INVALID_ARGUMENT when a value would break the list. */
 export function cniArguments(
 	request: Pick<SandboxNetworkRequest, 'namespace' | 'name' | 'uid' | 'sandboxId'>,

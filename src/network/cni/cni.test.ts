@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SandboxNetworkRequest } from '../types.ts';
-import { cniArguments, runtimeCapabilities, runtimeConfigFor } from './capabilities.ts';
+import { cniArguments, runtimeCapabilities, runtimeConfigFor, untold } from './capabilities.ts';
 import { type Attachment, addChain, checkChain, collectGarbage, deleteChain } from './chain.ts';
 import {
 	type CniNetwork,
@@ -87,6 +87,9 @@ test('a plugin is told what it declares and what there is to tell', () => {
 		portMappings: [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }],
 		bandwidth: { ingressRate: 1_000_000, ingressBurst: 2147483647 },
 	});
+	assert.deepEqual(untold([plugin], all), []);
+	assert.deepEqual(untold([{ ...plugin, capabilities: new Set(['portMappings']) }], all), ['bandwidth']);
+	assert.deepEqual(untold([], runtimeCapabilities(request)), []);
 	for (const rate of ['10', 'fast', '2P'])
 		assert.throws(
 			() => runtimeCapabilities({ ...request, annotations: { 'kubernetes.io/egress-bandwidth': rate } }),

@@ -16,9 +16,9 @@ import type {
 } from '../types.ts';
 import { Attacher } from './attacher.ts';
 import { AttachmentStore, type StoredAttachment } from './attachments.ts';
-import { cniArguments, runtimeCapabilities } from './capabilities.ts';
+import { cniArguments, runtimeCapabilities, untold } from './capabilities.ts';
 import { collectGarbage } from './chain.ts';
-import { isObject } from './config.ts';
+import { type CniNetwork, isObject, type Json } from './config.ts';
 import { CniConfiguration } from './configuration.ts';
 import { describeAttachment } from './describe.ts';
 import { Pins } from './pins.ts';
@@ -94,13 +94,15 @@ export class CniProvider implements NetworkProvider {
 		if (network === undefined || this.#cannotServe !== '')
 			throw unavailable(`Cannot attach sandbox ${sandboxId} to a network: ${this.status().message}`);
 		hostPortsOf(request.portMappings, [4, 6]);
+		const capabilities = runtimeCapabilities(request);
+		this.#tellUntold(request, network, capabilities);
 		const attachment: StoredAttachment = {
 			network,
 			sandboxId,
 			netns: this.#pins.path(sandboxId),
 			interfaceName: INTERFACE,
 			args: cniArguments(request),
-			capabilities: runtimeCapabilities(request),
+			capabilities,
 			result: undefined,
 			token: HookServer.newToken(),
 		};
@@ -116,6 +118,18 @@ export class CniProvider implements NetworkProvider {
 				await this.release(sandboxId);
 			},
 		};
+	}
+
+	/** No error: networks exist that see to host ports themselves, from what the cluster's API says. */
+	#tellUntold({ sandboxId, namespace, name }: SandboxNetworkRequest, network: CniNetwork, all: Json): void {
+		const missing = untold(network.plugins, all);
+		if (missing.length === 0) return;
+		this.#options.log.warn('the pod asks for what no plugin of the CNI network declares as a capability', {
+			sandbox: sandboxId,
+			pod: `${namespace}/${name}`,
+			network: network.name,
+			missing,
+		});
 	}
 
 	async release(sandboxId: string): Promise<string> {
