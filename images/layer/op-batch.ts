@@ -4,7 +4,7 @@ import type { FileOp } from '../types.ts';
 export type ApplyOps = (ops: readonly FileOp[]) => Promise<void>;
 
 /** Large enough that a message is worth its way, small enough that encoding one does not hold up the main thread. */
-const BATCH = 256;
+const BATCH = 64;
 
 /** Gathers operations. One batch is on its way while the next one fills. */
 export class OpBatch {
