@@ -15,7 +15,17 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Op } from '../../runtime/shim/codec.ts';
 import { CONSTANTS } from '../../runtime/shim/schema.ts';
-import { bind, CGROUPS, CLONE, execPlan, Fixture, INSTANCE, type PlanOptions, plan } from './support.ts';
+import {
+	bind,
+	CGROUPS,
+	CLONE,
+	execPlan,
+	Fixture,
+	INSTANCE,
+	mountFs,
+	type PlanOptions,
+	plan,
+} from './support.ts';
 
 let shim: Fixture;
 before(async () => {
@@ -179,5 +189,47 @@ test('4294967295 is no user: the kernel would leave the process root', async () 
 			/no id/,
 		);
 		await shim.delete('uid');
+	}
+});
+
+/* CVE-2025-31133: a volume that another container writes to lies at /dev, and its null is no null device. */
+for (const where of ['mounts', 'inside'] as const)
+	test(`what is masked with is the host's null device, whatever /dev holds: masked in ${where}`, async () => {
+		const id = `mask-${where}`;
+		const dev = join(shim.folder, id, 'dev');
+		mkdirSync(dev, { recursive: true });
+		symlinkSync('/proc/sysrq-trigger', join(dev, 'null'));
+		const over: Op[] = [bind(dev, '/dev')];
+		const masks: Op[] = [{ op: 'mask_path', path: '/proc/keys' }];
+		const made = plan({
+			rootfs: shim.rootfs,
+			id,
+			mounts: where === 'mounts' ? [...over, ...masks] : over,
+			inside: where === 'inside' ? masks : [],
+			argv: ['stat', '-c', '%t:%T', '/proc/keys'],
+		});
+		assert.equal((await shim.run(id, made)).exit_code, 0);
+		assert.match(shim.log(id), / 1:3\n$/);
+		await shim.delete(id);
+	});
+
+/* CVE-2025-52565, CVE-2019-19921: the targets of /dev/console and of what lies on /proc are no symlinks. */
+test('the console is not bound over what a symlink of /dev leads to', async () => {
+	const dev = join(shim.folder, 'console-dev');
+	mkdirSync(join(dev, 'pts'), { recursive: true });
+	for (const [index, target] of ['/proc/sysrq-trigger', '/nonesuch'].entries()) {
+		rmSync(join(dev, 'console'), { force: true });
+		symlinkSync(target, join(dev, 'console'));
+		const id = `tty${index}`;
+		const mounts: Op[] = [
+			bind(dev, '/dev'),
+			mountFs('devpts', '/dev/pts', 0n, 'newinstance,ptmxmode=0666,mode=0620'),
+			{ op: 'terminal', columns: 80, rows: 24, console: 1 },
+		];
+		await assert.rejects(
+			shim.create(id, plan({ rootfs: shim.rootfs, id, mounts, argv: ['true'] }), { terminal: 1 }),
+			/cannot make \/dev\/console/,
+		);
+		await shim.delete(id);
 	}
 });
