@@ -17,7 +17,7 @@ export interface GroupEntry {
 export function parsePasswd(text: string): readonly PasswdEntry[] {
 	return text.split('\n').flatMap((line) => {
 		const [name = '', , uid = '', gid = '', , home = ''] = line.split(':');
-		if (name === '' || !isNumber(uid) || !isNumber(gid)) return [];
+		if (name === '' || !isId(uid) || !isId(gid)) return [];
 		return [{ name, uid: Number(uid), gid: Number(gid), home }];
 	});
 }
@@ -25,10 +25,15 @@ export function parsePasswd(text: string): readonly PasswdEntry[] {
 export function parseGroup(text: string): readonly GroupEntry[] {
 	return text.split('\n').flatMap((line) => {
 		const [name = '', , gid = '', members = ''] = line.split(':');
-		if (name === '' || !isNumber(gid)) return [];
+		if (name === '' || !isId(gid)) return [];
 		return [{ name, gid: Number(gid), members: members.split(',').filter((member) => member !== '') }];
 	});
 }
 
-/** Whether this is a user or group id in decimal. */
+/** Whether this is a number in decimal, as ids are. */
 export const isNumber = (text: string): boolean => /^\d+$/.test(text);
+
+/** 2^32-1 means "no change" to the kernel: who asks for it stays root. */
+export const MAX_ID = 2 ** 32 - 2;
+
+const isId = (text: string): boolean => isNumber(text) && Number(text) <= MAX_ID;

@@ -74,6 +74,9 @@ test('a file that is too large is not read', async () => {
 });
 
 test('accounts: broken lines are skipped', () => {
+	// Ids that the kernel takes as another or as none.
+	assert.deepEqual(parsePasswd('a:x:4294967296:0::/:\nb:x:4294967295:0::/:\nc:x:1:4294967296::/:'), []);
+	assert.deepEqual(parseGroup('a:x:4294967296:\nb:x:4294967295:'), []);
 	assert.deepEqual(parsePasswd('root:x:0:0:root:/root:/bin/sh\n\n#x\nbad:x:y:0::/:/\nno:x:5\n'), [
 		{ name: 'root', uid: 0, gid: 0, home: '/root' },
 	]);

@@ -1,7 +1,7 @@
 import { invalidArgument } from '#base/errors.ts';
 import type { LinuxContainerSecurityContext } from '#cri-api';
 import type { ResolvedUser } from '../spec/input.ts';
-import { type GroupEntry, isNumber, type PasswdEntry, parseGroup, parsePasswd } from './accounts.ts';
+import { type GroupEntry, isNumber, MAX_ID, type PasswdEntry, parseGroup, parsePasswd } from './accounts.ts';
 
 /** The image's own files, as far as they are needed to look a user up. Never the node's. */
 export interface AccountFiles {
@@ -26,8 +26,6 @@ type UserRequest = Pick<
 
 /** Larger than any real passwd; what is larger is not read. */
 const LIMIT_BYTES = 4 * 1024 * 1024;
-/** 2^32-1 means "no change" to the kernel. */
-const MAX_ID = 2 ** 32 - 2;
 
 /**
  * The user of a container: the request's, else the image's. INVALID_ARGUMENT when the name is in no file of the
