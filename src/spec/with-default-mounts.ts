@@ -63,11 +63,14 @@ function shm(): OciMount {
 	};
 }
 
-/** A user namespace that does not own the network namespace may not mount a sysfs of its own. */
+/**
+ * A user namespace that does not own the network namespace may not mount a sysfs of its own. The node's is bound
+ * without what is mounted in it, which would not be read-only.
+ */
 function sys({ sandbox }: ContainerSpecInput, access: string): OciMount {
 	const options = ['nosuid', 'noexec', 'nodev', access];
 	if (sandbox.namespaces.user !== undefined && sandbox.namespaces.hostNetwork) {
-		return { destination: '/sys', type: 'bind', source: '/sys', options: ['rbind', ...options] };
+		return { destination: '/sys', type: 'bind', source: '/sys', options: ['bind', ...options] };
 	}
 	return { destination: '/sys', type: 'sysfs', source: 'sysfs', options };
 }

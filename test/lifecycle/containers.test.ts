@@ -324,3 +324,19 @@ test('a user namespace maps ids of process and files', async () => {
 	);
 	await bed.cri.RemovePodSandbox({ pod_sandbox_id: userPod });
 });
+
+test("a user namespace on the node's network sees a /sys of which nothing can be written", async () => {
+	const map = [{ host_id: 300_000, container_id: 0, length: 65_536 }];
+	const userns_options = { mode: 'POD', uids: map, gids: map } as const;
+	const namespace_options = { network: 'NODE', userns_options } as const;
+	const userPod = await bed.runPod({ linux: { security_context: { namespace_options } } });
+	const id = await bed.run(
+		userPod,
+		security({ namespace_options: { ...namespace_options, pid: 'CONTAINER' } }),
+	);
+	// A v1 cgroup is shown by a tmpfs of the container's own, which is covered read-only.
+	const writable =
+		"grep ' /sys' /proc/self/mountinfo | grep -v ' /sys[^ ]* ro,' | grep -v ' - tmpfs tmpfs ' | wc -l";
+	assert.equal(await bed.sh(id, `test -d /sys/class/net/lo && ${writable}`), '0');
+	await bed.cri.RemovePodSandbox({ pod_sandbox_id: userPod });
+});
