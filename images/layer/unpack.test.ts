@@ -253,3 +253,7 @@ test('a failing native helper ends it', async () => {
 	files.failure = new Error('no room');
 	await assert.rejects(unpack([{ name: 'a' }]), /no room/);
 });
+
+test('folders that only a long name asks for count as entries', async () => {
+	await assert.rejects(unpack([{ name: `${'d/'.repeat(200)}file` }], 100), /more than 100 entries/);
+});

@@ -33,11 +33,8 @@ export interface Unpacked {
 /** Unpacks the tar of one layer in the form that overlayfs takes as a lower folder. */
 export async function unpackLayer(tar: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<Unpacked> {
 	const unpacking = new Unpacking(options);
-	let entries = 0;
 	for await (const member of readTar(tar)) {
 		options.signal.throwIfAborted();
-		if (++entries > options.maxEntries)
-			throw resourceExhausted(`it has more than ${options.maxEntries} entries`);
 		await unpacking.add(member);
 		for await (const _rest of member.data);
 	}
@@ -50,13 +47,23 @@ class Unpacking {
 	readonly #tree = new LayerTree();
 	/** Set last: whatever is made in a folder changes its time. */
 	readonly #folderHeaders = new Map<ByteString, TarHeader>();
+	readonly #maxEntries: number;
+	#entries = 0;
 
-	constructor({ root, apply }: UnpackOptions) {
+	constructor({ root, apply, maxEntries }: UnpackOptions) {
 		this.#folder = new LayerFolder(root);
 		this.#ops = new OpBatch(apply);
+		this.#maxEntries = maxEntries;
+	}
+
+	/** Implied folders count: one member's name can ask for two thousand of them. */
+	#count(): void {
+		if (++this.#entries > this.#maxEntries)
+			throw resourceExhausted(`it has more than ${this.#maxEntries} entries`);
 	}
 
 	async add({ header, data }: TarMember): Promise<void> {
+		this.#count();
 		const whiteout = whiteoutOf(header.name);
 		if (whiteout !== undefined) return await this.#addWhiteout(whiteout, header);
 		switch (header.type) {
@@ -187,6 +194,7 @@ class Unpacking {
 	}
 
 	async #makeImplied(path: ByteString): Promise<void> {
+		this.#count();
 		const hidden = this.#tree.kindOf(path) === 'whiteout';
 		await this.#clear(path);
 		this.#folder.makeFolder(path);
