@@ -50,6 +50,7 @@ export const sandboxShape: Shape<Sandbox> = object<Sandbox>({
 		config: configShape,
 		runtimeHandler: text,
 		cgroupParent: text,
+		madeCgroups: list(text),
 		createdAtNs: bigInteger,
 		folder: text,
 		hostNetwork: flag,

@@ -7,6 +7,7 @@ import type { Holder } from '../store/names.ts';
 import { checkSandboxRequest, type SandboxRequest } from './check-request.ts';
 import { nowNs } from './clock.ts';
 import { sandboxHostname } from './hostname.ts';
+import { cgroupsToMake } from './made-cgroups.ts';
 import { sandboxName } from './metadata.ts';
 import {
 	createProcess,
@@ -58,14 +59,15 @@ async function makeSandbox(
 	});
 }
 
-function newMetadata({ sandboxes }: Daemon, request: SandboxRequest, id: string): SandboxMetadata {
+function newMetadata(daemon: Daemon, request: SandboxRequest, id: string): SandboxMetadata {
 	return {
 		id,
 		config: request.config,
 		runtimeHandler: request.runtimeHandler,
 		cgroupParent: request.cgroupParent,
+		madeCgroups: cgroupsToMake(daemon, request.cgroupParent),
 		createdAtNs: nowNs(),
-		folder: sandboxes.records.folderOf(id),
+		folder: daemon.sandboxes.records.folderOf(id),
 		hostNetwork: request.namespaces.hostNetwork,
 	};
 }

@@ -3,6 +3,7 @@ import { teardownContainer } from '../container/teardown.ts';
 import type { Daemon } from '../server/types.ts';
 import { CleanUp } from './clean-up.ts';
 import { endShim } from './end-shim.ts';
+import { removeMadeCgroups } from './made-cgroups.ts';
 import { sandboxName } from './metadata.ts';
 import { releaseNetwork } from './release-network.ts';
 import { DELETE_TIMEOUT_MS, deleteFromRuntime } from './runtime-delete.ts';
@@ -36,6 +37,9 @@ export async function teardownSandbox(
 		releaseNetwork(daemon, sandbox),
 	);
 	await cleanUp.step(`end the shim of sandbox ${id}`, STEP_TIMEOUT_MS, () => endShim(daemon, sandbox));
+	await cleanUp.step(`remove the cgroups made for sandbox ${id}`, STEP_TIMEOUT_MS, () =>
+		removeMadeCgroups(daemon, sandbox.metadata),
+	);
 	if (cleanUp.failures.length === 0) {
 		await cleanUp.step(`remove ${folder}`, STEP_TIMEOUT_MS, () => sandboxes.records.remove(id));
 	}

@@ -10,6 +10,8 @@ export interface SandboxMetadata {
 	readonly runtimeHandler: string;
 	/** Absolute OCI cgroup path of the pod: config.linux.cgroup_parent, or the instance's default. */
 	readonly cgroupParent: string;
+	/** Cgroups of the parent's path that were not there before, deepest first: removed with the pod. */
+	readonly madeCgroups: readonly string[];
 	readonly createdAtNs: bigint;
 	/** STATE/sandboxes/ID. */
 	readonly folder: string;

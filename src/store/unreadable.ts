@@ -56,6 +56,7 @@ export async function unknownSandbox({ id, why }: UnreadableRecord, folder: stri
 			},
 			runtimeHandler: '',
 			cgroupParent: '',
+			madeCgroups: [],
 			createdAtNs: 0n,
 			folder,
 			hostNetwork: false,

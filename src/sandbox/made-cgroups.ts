@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import type { Daemon } from '../server/types.ts';
+import type { SandboxMetadata } from './types.ts';
+
+/**
+ * The cgroups that a pod below `parent` brings into being, deepest first: those that are not there yet, and those
+ * that are there for another pod of ours only. A kubelet makes the parent itself, so that nothing is ours then.
+ */
+export function cgroupsToMake(
+	{ cgroups, sandboxes, config: { instance } }: Pick<Daemon, 'cgroups' | 'sandboxes' | 'config'>,
+	parent: string,
+): readonly string[] {
+	const ours = new Set(sandboxes.list().flatMap(({ metadata }) => metadata.madeCgroups));
+	const isThere = (path: string): boolean => cgroups.folders(path).some((folder) => existsSync(folder));
+	return withAncestors(parent).filter(
+		(path) => path !== `/${instance}` && (ours.has(path) || !isThere(path)),
+	);
+}
+
+/** Removes them, as far as nobody else has put anything in them. */
+export async function removeMadeCgroups(
+	{ cgroups }: Pick<Daemon, 'cgroups'>,
+	{ madeCgroups }: Pick<SandboxMetadata, 'madeCgroups'>,
+): Promise<void> {
+	for (const path of madeCgroups) {
+		// EBUSY: another pod lives in it. ENOENT: it was never made in this hierarchy.
+		await Promise.all(cgroups.folders(path).map((folder) => rmdir(folder).catch(() => {})));
+	}
+}
+
+/** `/a/b`, `/a`. */
+function withAncestors(path: string): readonly string[] {
+	const parts = path.split('/').filter((part) => part !== '');
+	return parts.map((_, index) => `/${parts.slice(0, parts.length - index).join('/')}`);
+}
