@@ -38,19 +38,19 @@ describe('checkRequirements', () => {
 	it('wants overlay: registered, or a module that can be loaded', () => {
 		const modules = (dep: string) => (path: string) => (path.endsWith('modules.dep') ? dep : '');
 		const exists = (path: string) => !path.startsWith('/sys/module');
-		assert.match(missingOn({ exists, read: modules('kernel/net/nf_tables.ko: \n') }), /modprobe overlay/);
-		assert.equal(
-			missingOn({ exists, read: modules('kernel/fs/overlayfs/overlay.ko.xz:\nkernel/net/nf_tables.ko:') }),
-			'',
-		);
+		const network = 'kernel/net/nf_tables.ko:\nkernel/net/bridge.ko:\nkernel/drivers/veth.ko.zst:\n';
+		assert.match(missingOn({ exists, read: modules(network) }), /modprobe overlay/);
+		assert.equal(missingOn({ exists, read: modules(`kernel/fs/overlayfs/overlay.ko.xz:\n${network}`) }), '');
 	});
 
-	it('wants nftables for the built-in network', () => {
+	it('wants system call filters', () => {
+		assert.match(missingOn({ exists: (path) => !path.includes('seccomp') }), /CONFIG_SECCOMP_FILTER/);
+	});
+
+	it('wants nftables, bridges and veth pairs for the built-in network', () => {
 		const read = (path: string) => (path === '/proc/filesystems' ? 'nodev\toverlay' : 'kernel/fs/ext4.ko:');
-		assert.match(
-			missingOn({ exists: (path) => !path.startsWith('/sys/module'), read }),
-			/modprobe nf_tables/,
-		);
+		const text = missingOn({ exists: (path) => !path.startsWith('/sys/module'), read });
+		for (const name of ['nf_tables', 'bridge', 'veth']) assert.match(text, new RegExp(`modprobe ${name}`));
 	});
 
 	it('names the namespaces that are missing', () => {

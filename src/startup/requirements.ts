@@ -37,7 +37,8 @@ export function checkRequirements(config: Config, machine: Machine = thisMachine
 		...checkKernel(machine),
 		...checkOverlay(machine),
 		...checkNamespaces(machine),
-		...checkNftables(config, machine),
+		...checkSeccomp(machine),
+		...checkBuiltinNetwork(config, machine),
 		...checkPrograms(config, machine),
 	];
 	if (missing.length > 0) throw failedPrecondition(`This machine cannot run Gantry:\n${missing.join('\n')}`);
@@ -68,9 +69,16 @@ function* checkNamespaces(machine: Machine): Generator<string> {
 		if (!machine.exists(`/proc/self/ns/${name}`)) yield `The kernel has no ${name} namespaces.`;
 }
 
-function* checkNftables(config: Config, machine: Machine): Generator<string> {
-	if (config.network.provider === 'builtin' && !mayHaveModule(machine, 'nf_tables'))
-		yield 'The built-in network needs nftables: load it with modprobe nf_tables, or set network.provider = "cni".';
+function* checkSeccomp(machine: Machine): Generator<string> {
+	if (!machine.exists('/proc/sys/kernel/seccomp/actions_avail'))
+		yield 'The kernel has no system call filters: use one with CONFIG_SECCOMP_FILTER.';
+}
+
+function* checkBuiltinNetwork(config: Config, machine: Machine): Generator<string> {
+	if (config.network.provider !== 'builtin') return;
+	for (const module of ['nf_tables', 'bridge', 'veth'])
+		if (!mayHaveModule(machine, module))
+			yield `The built-in network needs ${module}: load it with modprobe ${module}, or set network.provider = "cni".`;
 }
 
 function* checkPrograms(config: Config, machine: Machine): Generator<string> {
