@@ -17,6 +17,12 @@ interface Branch {
 	readonly children: Map<ByteString, Branch>;
 }
 
+/** One folder on the way to a name; no branch: it is missing. */
+interface Step {
+	readonly path: ByteString;
+	readonly branch: Branch | undefined;
+}
+
 /** How a name resolves: where it lies, and which parents have to be made first (outermost first). */
 export interface Place {
 	/** Relative to the root of the layer, '' for the root itself; no symlink on the way. */
@@ -85,30 +91,34 @@ export class LayerTree {
 
 	#resolveFolder(parts: readonly ByteString[], name: ByteString): Place {
 		const todo = parts.toReversed();
-		const missing: ByteString[] = [];
-		let at: ByteString = '';
+		const missing = new Set<ByteString>();
+		// All the way is kept: to look every part up from the root would take hours for a layer of deep names.
+		const way: Step[] = [];
 		let followed = 0;
 		for (let part = todo.pop(); part !== undefined; part = todo.pop()) {
 			if (part === '..') {
-				at = parentOf(at);
+				way.pop();
 				continue;
 			}
-			const next = join(at, part);
-			const node = this.#find(next)?.node;
+			const at = way.at(-1) ?? { path: '', branch: this.#root };
+			const next = join(at.path, part);
+			const branch = at.branch?.children.get(part);
+			const node = branch?.node;
 			if (node?.kind === 'symlink') {
 				if (++followed > MAX_SYMLINKS) throw refuse(name, 'its symlinks go in circles');
 				const target = node.target ?? '';
-				if (target.startsWith('/')) at = '';
+				if (target.startsWith('/')) way.length = 0;
 				todo.push(...target.split('/').filter(isStep).toReversed());
 				continue;
 			}
 			if (node !== undefined && node.kind !== 'folder' && node.kind !== 'whiteout')
 				throw refuse(name, `${show(next)} is no folder`);
-			if (node?.kind !== 'folder' && !missing.includes(next)) missing.push(next);
-			at = next;
+			if (node?.kind !== 'folder') missing.add(next);
+			way.push({ path: next, branch });
 		}
-		if (at.length > PATH_MAX) throw refuse(name, 'it is too long');
-		return { path: at, missing };
+		const path = way.at(-1)?.path ?? '';
+		if (path.length > PATH_MAX) throw refuse(name, 'it is too long');
+		return { path, missing: [...missing] };
 	}
 }
 
