@@ -108,9 +108,13 @@ static int carry_out(struct plan *plan)
 }
 
 /* The creator's own standard streams become init's; it needs none itself. */
-static int take_streams(struct plan_streams streams)
+static int take_streams(struct plan_streams streams, struct failure *failure)
 {
-	AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	char path[32];
+	AUTO_CLOSE int mount = copy_null(failure);
+	if (mount < 0) return mount;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", mount);
+	AUTO_CLOSE int null = open(path, O_RDWR | O_CLOEXEC);
 	const int from[3] = {streams.in, streams.out, streams.err};
 	for (int i = 0; i < 3; i++)
 		if (dup2(from[i] >= 0 ? from[i] : null, i) < 0) return -errno;
@@ -129,7 +133,7 @@ int plan_create(const struct list *ops, struct shared_report *report, struct pla
 	prctl(PR_SET_DUMPABLE, 0);
 	plan.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	plan.mount_namespace = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	if (take_streams(streams) < 0 || plan.proc < 0 || plan.mount_namespace < 0) {
+	if (take_streams(streams, &failure) < 0 || plan.proc < 0 || plan.mount_namespace < 0) {
 		fail(&failure, errno, "cannot open /proc and /dev/null");
 		report_failure(report, NO_STEP, 0, &failure);
 		return 1;

@@ -5,15 +5,22 @@
 #include <sys/sysmacros.h>
 #include "plan_internal.h"
 
-int keep_null(struct plan *plan, struct failure *failure)
+int copy_null(struct failure *failure)
 {
 	struct stat status;
-	if (plan->null_mount >= 0) return 0;
 	AUTO_CLOSE int null = open("/dev/null", O_PATH | O_CLOEXEC);
 	if (null < 0 || fstat(null, &status) < 0) return fail(failure, errno, "cannot open the host's /dev/null");
 	if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3)) return fail(failure, ENODEV, "the host's /dev/null is not the null device");
-	plan->null_mount = open_tree(null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	return plan->null_mount < 0 ? fail(failure, errno, "cannot copy the host's /dev/null") : 0;
+	AUTO_CLOSE int copy = open_tree(null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+	int result = copy < 0 ? -errno : change_mount(copy, false, &readonly);
+	return result < 0 ? fail(failure, -result, "cannot copy the host's /dev/null") : take_fd(&copy);
+}
+
+int keep_null(struct plan *plan, struct failure *failure)
+{
+	if (plan->null_mount < 0) plan->null_mount = copy_null(failure);
+	return plan->null_mount < 0 ? plan->null_mount : 0;
 }
 
 static int keep_empty(struct plan *plan, struct failure *failure)

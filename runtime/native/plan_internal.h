@@ -121,6 +121,9 @@ int op_terminal_run(struct plan *plan, const struct op *op, struct failure *fail
 int make_source(struct plan *plan, const struct op *op, bool ask, int *fd, struct failure *failure);
 /* The same, for the creator that was asked. */
 int make_source_here(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
+/* The host's /dev/null, checked to be it, as a detached mount. Read-only: that hinders no write to the device, but keeps
+ * root in a container from changing the mode of the node that the whole host uses. */
+int copy_null(struct failure *failure);
 /* Keeps the host's /dev/null, checked to be it, as a detached mount: after the pivot it is out of reach. */
 int keep_null(struct plan *plan, struct failure *failure);
 int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);

@@ -56,6 +56,9 @@ int device_source(struct plan *plan, const struct op *op, int *fd, struct failur
 	if ((status.st_mode & S_IFMT) != (arguments.mode & S_IFMT) || status.st_rdev != arguments.device)
 		return fail(failure, ENODEV, "the host's %s is another device", arguments.path);
 	*fd = open_tree(node, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	/* The node is the host's own: its device may be written to, its mode and owner not. */
+	struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+	if (*fd >= 0 && change_mount(*fd, false, &readonly) < 0) return fail(failure, errno, "cannot make the copy of %s read-only", arguments.path);
 	return *fd < 0 ? fail(failure, errno, "cannot copy the host's device %s", arguments.path) : keep_from_host(*fd, failure, arguments.path);
 }
 

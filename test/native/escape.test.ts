@@ -8,6 +8,7 @@ import {
 	mkdirSync,
 	readFileSync,
 	rmSync,
+	statSync,
 	symlinkSync,
 	writeFileSync,
 } from 'node:fs';
@@ -231,5 +232,30 @@ test('the console is not bound over what a symlink of /dev leads to', async () =
 			/cannot make \/dev\/console/,
 		);
 		await shim.delete(id);
+	}
+});
+
+test("root in a container cannot change the host's null device, by its streams or by masked files", async () => {
+	const mode = () => statSync('/dev/null').mode & 0o7777;
+	const before = mode();
+	const script =
+		'for node in /proc/self/fd/0 /proc/keys; do chmod 600 $node 2>&1 | grep -o "Read-only.*"; echo x > $node && echo written; done';
+	const made = plan({
+		rootfs: shim.rootfs,
+		id: 'devnull',
+		inside: [{ op: 'mask_path', path: '/proc/keys' }],
+		argv: ['sh', '-c', script],
+	});
+	try {
+		await shim.run('devnull', made);
+		const lines = shim.log('devnull').split('\n').filter(Boolean);
+		assert.deepEqual(
+			lines.map((line) => line.split(' ').slice(3).join(' ')),
+			['Read-only file system', 'written', 'Read-only file system', 'written'],
+		);
+		assert.equal(mode(), before);
+	} finally {
+		chmodSync('/dev/null', before);
+		await shim.delete('devnull');
 	}
 });

@@ -340,6 +340,7 @@ const APPLETS = [
 	'date',
 	'printf',
 	'setsid',
+	'chmod',
 	'cut',
 	'tr',
 	'pwd',
