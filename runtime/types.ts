@@ -64,7 +64,7 @@ export interface Launcher {
 	removeTree(path: string): Promise<void>;
 	treeUsage(path: string): Promise<{ bytes: number; inodes: number }>;
 	syncFileSystem(path: string): Promise<void>;
-	/** FAILED_PRECONDITION naming the path when another process holds the lock. */
+	/** Locks a file (made if it is missing) or a folder. FAILED_PRECONDITION naming the path when another process holds the lock. */
 	lockFile(path: string): Promise<void>;
 	/** The teardown that a shim would do, when there is none any more. Returns what failed in hooks, '' if nothing. */
 	teardown(plan: readonly Op[]): Promise<string>;

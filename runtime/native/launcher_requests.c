@@ -25,6 +25,8 @@ static int held_by_another(int fd, const char *path, struct failure *failure)
 int launcher_lock(struct launcher *launcher, const char *path, struct failure *failure)
 {
 	AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* A folder can be locked too; then nothing is written. */
+	if (fd < 0 && errno == EISDIR) fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0) return fail(failure, errno, "cannot open the lock file %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK) return held_by_another(fd, path, failure);

@@ -48,3 +48,26 @@ export async function lockFolders(config: Config, launcher: Pick<Launcher, 'lock
 		await writeFile(path, `gantryd (pid ${process.pid}, instance ${config.instance}, ${config.listen})\n`);
 	}
 }
+
+/**
+ * Locks the instance name for as long as the launcher lives, by the cgroup that the launcher is in: bridge,
+ * nftables table and cgroups derive from the name, and two daemons would take each other's for leftovers.
+ * FAILED_PRECONDITION when another daemon has it.
+ */
+export async function lockInstance(
+	{ instance }: Pick<Config, 'instance'>,
+	launcher: Pick<Launcher, 'lockFile'>,
+	[cgroup]: readonly { readonly path: string }[],
+): Promise<void> {
+	if (cgroup === undefined) return;
+	try {
+		await launcher.lockFile(cgroup.path);
+	} catch (error) {
+		if (!(error instanceof StatusError) || error.condition !== 'FAILED_PRECONDITION') throw error;
+		throw failedPrecondition(
+			`The instance name ${instance} is in use by another gantryd, whose processes are in ${cgroup.path}. ` +
+				'Stop that daemon, or choose another instance',
+			{ cause: error },
+		);
+	}
+}

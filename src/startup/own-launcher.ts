@@ -2,7 +2,7 @@ import { rmdir } from 'node:fs/promises';
 import type { Log } from '#base/log.ts';
 import { type Cgroups, type Launcher, nativeBinary, startLauncher } from '#runtime';
 import type { Config } from '../config/types.ts';
-import { lockFolders } from './folders.ts';
+import { lockFolders, lockInstance } from './folders.ts';
 import { LauncherKeeper } from './launcher-keeper.ts';
 
 /** The cgroup of the launcher and of all shims. */
@@ -15,7 +15,9 @@ export async function startOwnLauncher(config: Config, log: Log, cgroups: Cgroup
 		const launcher = await startLauncher({ binary, instance: config.instance, log });
 		try {
 			await lockFolders(config, launcher);
-			await launcher.enterCgroups(cgroups.members(systemCgroup(config)));
+			const members = cgroups.members(systemCgroup(config));
+			await launcher.enterCgroups(members);
+			await lockInstance(config, launcher, members);
 			return launcher;
 		} catch (error) {
 			await launcher.close();

@@ -145,6 +145,19 @@ describe('gantryd that finds traces of another one', () => {
 		assert.equal((await first.cri.Version()).runtime_name, 'gantry', 'the first one is not disturbed');
 	});
 
+	it('refuses an instance name that a living daemon has', async () => {
+		const folder = mkdtempSync(join(tmpdir(), 'gantry-other-'));
+		writeFileSync(join(folder, 'gantry.toml'), '');
+		const second = spawnDaemon(daemonArgs(folder, first.instance));
+		assert.equal(await second.ended, 1);
+		assert.match(
+			(await second.line(/^Cannot start/)).msg,
+			new RegExp(`instance name ${first.instance} is in use by another gantryd.*${first.instance}-system`),
+		);
+		rmSync(folder, { recursive: true });
+		assert.equal((await first.cri.Version()).runtime_name, 'gantry', 'the first one is not disturbed');
+	});
+
 	it('replaces the socket of a daemon that was killed, and takes its folders over', async () => {
 		const socket = join(first.folder, 'cri.sock');
 		linkSync(socket, `${socket}.kept`);
