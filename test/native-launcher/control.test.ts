@@ -21,8 +21,14 @@ import { MAX_FRAME_BYTES, PROTOCOL_VERSION } from '../../runtime/shim/schema.ts'
 import { refused, SHIM, TestLauncher, temporaryFolder, until } from './launcher.ts';
 
 const ID = 'a'.repeat(64);
-const alive = (pid: number): boolean =>
-	existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+/** A process may end between any two looks at it: one look tells. */
+function alive(pid: number): boolean {
+	try {
+		return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+	} catch {
+		return false;
+	}
+}
 const startShim = (launcher: TestLauncher, socket_path: string) =>
 	launcher.ask(
 		'START_SHIM',
