@@ -238,14 +238,15 @@ test('a daemon that does not read its answers does not make the launcher grow', 
 		max_output: 1 << 22,
 		netns_path: '',
 	};
-	const all = Array.from({ length: 30 }, () => launcher.ask('RUN', body, 'RAN'));
+	const all = Array.from({ length: 60 }, () => launcher.ask('RUN', body, 'RAN'));
 	const heads = (): number =>
 		readFileSync(`/proc/${launcher.pid}/task/${launcher.pid}/children`, 'utf8').split(' ').length;
 	await until(() => heads() > 5);
 	const kilobytes = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${launcher.pid}/status`, 'utf8'))?.[1]);
 	launcher.socket.resume();
 	for (const ran of await Promise.all(all)) assert.equal(ran.stdout.length, 2_000_000);
-	if (!SHIM.includes('sanitize')) assert.ok(kilobytes < 16_384, `${kilobytes} KiB`);
+	/* The answers are 120 MB in all; it holds a frame or two that came and the one that waits to be taken. */
+	if (!SHIM.includes('sanitize')) assert.ok(kilobytes < 32_768, `${kilobytes} KiB`);
 });
 
 test('the launcher ignores what a terminal or a service manager sends to the whole group', async () => {
