@@ -1,5 +1,6 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { failedPrecondition, fromSystemError, StatusError } from '#base/errors.ts';
 import type { Launcher } from '#runtime';
 import type { Config } from '../config/types.ts';
@@ -25,6 +26,24 @@ async function makeFolder(path: string, mode: number): Promise<void> {
 	}
 }
 
+/** The launcher of a daemon that was killed ends a moment after it, and what it forked a moment after that. */
+const LOCK_PATIENCE_MS = 2000;
+const LOCK_PAUSE_MS = 25;
+
+/** Takes a lock, waiting a little for a holder that is about to end. FAILED_PRECONDITION when it does not. */
+async function takeLock(launcher: Pick<Launcher, 'lockFile'>, path: string): Promise<void> {
+	const patience = AbortSignal.timeout(LOCK_PATIENCE_MS);
+	for (;;) {
+		try {
+			return await launcher.lockFile(path);
+		} catch (error) {
+			const isHeld = error instanceof StatusError && error.condition === 'FAILED_PRECONDITION';
+			if (!isHeld || patience.aborted) throw error;
+		}
+		await setTimeout(LOCK_PAUSE_MS);
+	}
+}
+
 /**
  * Locks both folders for as long as the launcher lives, and writes into the lock files who holds them.
  * FAILED_PRECONDITION naming the holder when another daemon has one of them.
@@ -36,7 +55,7 @@ export async function lockFolders(config: Config, launcher: Pick<Launcher, 'lock
 	] as const) {
 		const path = join(folder, 'lock');
 		try {
-			await launcher.lockFile(path);
+			await takeLock(launcher, path);
 		} catch (error) {
 			if (!(error instanceof StatusError) || error.condition !== 'FAILED_PRECONDITION') throw error;
 			const holder = (await readFile(path, 'utf8').catch(() => '')).trim() || 'another process';
@@ -61,7 +80,7 @@ export async function lockInstance(
 ): Promise<void> {
 	if (cgroup === undefined) return;
 	try {
-		await launcher.lockFile(cgroup.path);
+		await takeLock(launcher, cgroup.path);
 	} catch (error) {
 		if (!(error instanceof StatusError) || error.condition !== 'FAILED_PRECONDITION') throw error;
 		throw failedPrecondition(
