@@ -69,11 +69,14 @@ static int set_overlay_options(int context, const char *options, struct failure 
 	return 0;
 }
 
-/* Linux 6.8 on: every lower is an option of its own. */
+/* Linux 6.8 on: every lower is an option of its own. Before 6.5 any name at all is taken here, and refused only when the
+ * overlay is made. */
 static bool takes_single_lowers(void)
 {
 	AUTO_CLOSE int context = fsopen("overlay", FSOPEN_CLOEXEC);
-	return context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", "/", 0) == 0;
+	if (context < 0) return true;
+	bool takes_anything = fsconfig(context, FSCONFIG_SET_STRING, "no-such-option", "/", 0) == 0;
+	return !takes_anything && fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", "/", 0) == 0;
 }
 
 int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure)

@@ -47,7 +47,8 @@ export function explain(what: string, error: unknown, plan: readonly Op[] = []):
 
 function factoryFor({ errno, op }: ProtocolError): typeof internal {
 	if (EXHAUSTED.has(errno)) return resourceExhausted;
-	if (errno === 'EBUSY') return failedPrecondition;
+	// The node does not know the AppArmor profile or SELinux label; whoever loads it can ask again.
+	if (errno === 'EBUSY' || op === 'labels') return failedPrecondition;
 	// The kernel refuses the value of a limit: a CPU that is not there, a period out of its range.
 	const isValue = errno === 'EINVAL' || errno === 'ERANGE';
 	return op === 'write_file' && isValue ? invalidArgument : internal;

@@ -1,6 +1,7 @@
 /** What cannot be honoured is refused with the right condition, names the field, and leaves nothing behind. */
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Condition } from '#base/errors.ts';
@@ -474,11 +475,19 @@ test('an ambiguous id is refused', async () => {
 });
 
 test('a mount that shares what the node keeps private is refused with the remedy', async () => {
-	const failure = await failureOf(
-		bed.create(pod, mount({ host_path: '/proc/self/fd', propagation: 'PROPAGATION_BIDIRECTIONAL' })),
-	);
-	assert.match(failure.message, /make-rshared|Cannot mount/);
-	assert.deepEqual(bed.leftObjects(), untouched);
+	const host_path = join(bed.folder, 'private');
+	mkdirSync(host_path);
+	execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', host_path]);
+	try {
+		execFileSync('mount', ['--make-private', host_path]);
+		const failure = await failureOf(
+			bed.create(pod, mount({ host_path, propagation: 'PROPAGATION_BIDIRECTIONAL' })),
+		);
+		assert.match(failure.message, /make-rshared/);
+		assert.deepEqual(bed.leftObjects(), untouched);
+	} finally {
+		execFileSync('umount', [host_path]);
+	}
 });
 
 test('a failed clean-up keeps no name', async () => {
