@@ -1,0 +1,30 @@
+/** What is measured: a runtime behind its own CRI socket. */
+import type { TestCri } from '../support/cri-client.ts';
+
+export interface Endpoint {
+	/** As it is called in tables. */
+	readonly name: string;
+	/** One connection, kept over a restart of the daemon. */
+	readonly cri: TestCri;
+	readonly address: string;
+	readonly cgroupParent: string;
+	/** Pods' logs go below it. */
+	readonly logFolder: string;
+	/** Process id of the daemon that runs now. */
+	daemonPid(): number;
+	/** Ends the daemon; its pods live on. */
+	stopDaemon(): Promise<void>;
+	/** Starts the daemon again, and settles when the process is known to be up. */
+	startDaemon(): Promise<void>;
+	/** Removes pods, the daemon and every file. Fails when something is left. */
+	remove(): Promise<void>;
+}
+
+/** Removes all pods of a runtime. */
+export async function removePods(cri: TestCri): Promise<void> {
+	const { items } = await cri.ListPodSandbox();
+	for (const { id } of items) {
+		await cri.StopPodSandbox({ pod_sandbox_id: id });
+		await cri.RemovePodSandbox({ pod_sandbox_id: id });
+	}
+}

@@ -1,0 +1,95 @@
+/** Debian's containerd as an endpoint, run by hack/peer-containerd in a temporary folder. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import {
+	closeSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmdirSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { connectCri } from '../support/cri-client.ts';
+import { writeCniConf } from './cni.ts';
+import { type Endpoint, removePods } from './endpoint.ts';
+import { answers } from './wait.ts';
+
+const SCRIPT = fileURLToPath(new URL('../../hack/peer-containerd', import.meta.url));
+const FETCH_TIMEOUT_MS = 120_000;
+const START_TIMEOUT_MS = 30_000;
+
+/** Unpacks its packages into a new folder, which the caller removes. Wants the network. */
+export function fetchPeer(): string {
+	const folder = mkdtempSync(join(tmpdir(), 'bench-peer-'));
+	execFileSync(SCRIPT, ['fetch', folder], {
+		stdio: ['ignore', 'inherit', 'inherit'],
+		timeout: FETCH_TIMEOUT_MS,
+	});
+	return folder;
+}
+
+/** Starts it in that folder and waits until it answers. It pulls `sandboxImage` when it is first needed. */
+export async function startPeer(folder: string, sandboxImage: string): Promise<Endpoint> {
+	const cgroup = `bench-${randomBytes(3).toString('hex')}`;
+	const address = `unix://${join(folder, 'cri.sock')}`;
+	const logFolder = join(folder, 'logs');
+	mkdirSync(logFolder);
+	writeCniConf(folder, 'peer0', '10.202.0.0/16');
+	let child = spawnPeer(folder, sandboxImage);
+	const cri = connectCri(address);
+	const stopDaemon = async (): Promise<void> => {
+		child.kill('SIGTERM');
+		if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+	};
+	const remove = async (): Promise<void> => {
+		try {
+			await removePods(cri);
+		} finally {
+			cri.client.close();
+			await stopDaemon();
+			removeCgroup(cgroup);
+		}
+	};
+	const endpoint: Endpoint = {
+		name: 'containerd',
+		cri,
+		address,
+		cgroupParent: `/${cgroup}`,
+		logFolder,
+		daemonPid: () => child.pid ?? 0,
+		stopDaemon,
+		async startDaemon() {
+			child = spawnPeer(folder, sandboxImage);
+		},
+		remove,
+	};
+	try {
+		await answers(address, () => child.exitCode === null, START_TIMEOUT_MS);
+	} catch (cause) {
+		const said = readFileSync(join(folder, 'daemon.log'), 'utf8').slice(-2000);
+		await stopDaemon();
+		throw new Error(`hack/peer-containerd did not start: ${said}`, { cause });
+	}
+	return endpoint;
+}
+
+function spawnPeer(folder: string, sandboxImage: string): ChildProcess {
+	const log = openSync(join(folder, 'daemon.log'), 'a');
+	const child = spawn(SCRIPT, ['run', folder, sandboxImage], { stdio: ['ignore', log, log] });
+	closeSync(log);
+	return child;
+}
+
+/** What the pods' cgroup parent leaves: runc removes containers' cgroups, not their parents. Throws when it is in use. */
+function removeCgroup(name: string): void {
+	const root = '/sys/fs/cgroup';
+	const hierarchies = [root, ...readdirSync(root).map((hierarchy) => join(root, hierarchy))];
+	for (const path of hierarchies.map((hierarchy) => join(hierarchy, name)))
+		if (existsSync(path)) rmdirSync(path);
+}

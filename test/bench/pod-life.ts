@@ -1,0 +1,98 @@
+/** One pod's life through a CRI endpoint, each call timed. */
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Endpoint } from './endpoint.ts';
+
+/** Milliseconds by the call's name. */
+export type Timings = Map<string, number>;
+type Time = <T>(name: string, call: () => Promise<T>) => Promise<T>;
+
+export const READY = 'pod ready';
+const SECCOMP = { profile_type: 'RuntimeDefault' } as const;
+const PAUSE = ['sleep', '100000'];
+
+export interface LivingPod {
+	readonly pod: string;
+	readonly container: string;
+	readonly logFolder: string;
+}
+
+/** RunPodSandbox, CreateContainer and StartContainer; their sum is `pod ready`. */
+export async function startPod(
+	endpoint: Endpoint,
+	image: string,
+	time: Time = untimed,
+	command: readonly string[] = PAUSE,
+): Promise<LivingPod> {
+	const uid = randomUUID();
+	const logFolder = join(endpoint.logFolder, uid);
+	const config = {
+		metadata: { name: `bench-${uid.slice(0, 8)}`, namespace: 'bench', uid, attempt: 0 },
+		hostname: 'bench',
+		log_directory: logFolder,
+		linux: { cgroup_parent: endpoint.cgroupParent, security_context: { seccomp: SECCOMP } },
+	};
+	const { cri } = endpoint;
+	return time(READY, async () => {
+		const run = await time('RunPodSandbox', () => cri.RunPodSandbox({ config }));
+		const pod_sandbox_id = run.pod_sandbox_id;
+		const container = {
+			metadata: { name: 'main', attempt: 0 },
+			image: { image },
+			command,
+			log_path: 'main.log',
+			linux: { security_context: { seccomp: SECCOMP } },
+		};
+		const created = await time('CreateContainer', () =>
+			cri.CreateContainer({ pod_sandbox_id, config: container, sandbox_config: config }),
+		);
+		const { container_id } = created;
+		await time('StartContainer', () => cri.StartContainer({ container_id }));
+		return { pod: pod_sandbox_id, container: container_id, logFolder };
+	});
+}
+
+/** Exec and both status calls, once each. */
+export async function lookInto(endpoint: Endpoint, living: LivingPod, time: Time = untimed): Promise<void> {
+	const { cri } = endpoint;
+	const { container: container_id } = living;
+	const exec = await time('ExecSync true', () => cri.ExecSync({ container_id, cmd: ['true'], timeout: 10n }));
+	if (exec.exit_code !== 0) throw new Error(`${endpoint.name}: exec of true ended with ${exec.exit_code}`);
+	await time('ContainerStatus', () => cri.ContainerStatus({ container_id }));
+	await time('ContainerStats', () => cri.ContainerStats({ container_id }));
+}
+
+/** Stops and removes the container, then the pod. */
+export async function endPod(endpoint: Endpoint, living: LivingPod, time: Time = untimed): Promise<void> {
+	const { cri } = endpoint;
+	const { container: container_id, pod: pod_sandbox_id } = living;
+	await time('Stop + RemoveContainer', async () => {
+		await time('StopContainer(0)', () => cri.StopContainer({ container_id, timeout: 0n }));
+		await time('RemoveContainer', () => cri.RemoveContainer({ container_id }));
+	});
+	await time('Stop + RemovePodSandbox', async () => {
+		await time('StopPodSandbox', () => cri.StopPodSandbox({ pod_sandbox_id }));
+		await time('RemovePodSandbox', () => cri.RemovePodSandbox({ pod_sandbox_id }));
+	});
+	rmSync(living.logFolder, { recursive: true, force: true });
+}
+
+/** A whole life. */
+export async function livePod(endpoint: Endpoint, image: string): Promise<Timings> {
+	const timings: Timings = new Map();
+	const time: Time = async (name, call) => {
+		const start = performance.now();
+		const answer = await call();
+		timings.set(name, performance.now() - start);
+		return answer;
+	};
+	const living = await startPod(endpoint, image, time);
+	await lookInto(endpoint, living, time);
+	await endPod(endpoint, living, time);
+	return timings;
+}
+
+function untimed<T>(_name: string, call: () => Promise<T>): Promise<T> {
+	return call();
+}
