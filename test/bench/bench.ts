@@ -3,9 +3,11 @@ import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { measureCalls } from './calls.ts';
 import { Samples } from './figures.ts';
+import { measureLogs } from './logs.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
 import type { Part } from './part.ts';
 import { fetchPeer } from './peer-endpoint.ts';
+import { measurePopulation } from './population.ts';
 import { isPrivateMachine, runOnPrivateMachine } from './private-machine.ts';
 import { setStage } from './stage.ts';
 import { drawTable } from './table.ts';
@@ -16,6 +18,8 @@ const TIMEOUT_MS = 45 * 60_000;
 const PARTS: Readonly<Record<string, Part>> = {
 	calls: measureCalls,
 	lives: measureThroughput,
+	population: measurePopulation,
+	logs: measureLogs,
 };
 
 async function bench(options: BenchOptions): Promise<void> {
@@ -30,14 +34,12 @@ async function bench(options: BenchOptions): Promise<void> {
 	} finally {
 		await stage.remove();
 	}
+	const figures = samples.figures();
 	const names = stage.endpoints.map((endpoint) => endpoint.name);
-	console.log(
-		drawTable(
-			samples.figures(),
-			names,
-			names.find((name) => name === 'containerd'),
-		),
-	);
+	const peer = names.find((name) => name === 'containerd');
+	const table = drawTable(figures, names, peer);
+	if (options.json) console.error(table);
+	console.log(options.json ? JSON.stringify({ options, figures }, undefined, '\t') : table);
 }
 
 function optionsOrUsage(args: readonly string[]): BenchOptions | undefined {

@@ -12,14 +12,12 @@ export interface BenchOptions {
 	readonly json: boolean;
 	/** Few rounds and small images: whether it works, not how fast. */
 	readonly short: boolean;
-	/** Keep the result in test/bench/records. */
-	readonly record: boolean;
 	/** Names of the parts to run; all when empty. */
 	readonly parts: readonly string[];
 }
 
 export const USAGE =
-	'npm run bench -- [--peer containerd] [--pods N] [--clients N] [--json] [--short] [--record] [--part NAME]…';
+	'npm run bench -- [--peer containerd] [--pods N] [--clients N] [--json] [--short] [--part NAME]…';
 const MOST_PODS = 500;
 const MOST_CLIENTS = 64;
 
@@ -33,7 +31,6 @@ export function parseOptions(args: readonly string[]): BenchOptions {
 			clients: { type: 'string' },
 			json: { type: 'boolean', default: false },
 			short: { type: 'boolean', default: false },
-			record: { type: 'boolean', default: false },
 			part: { type: 'string', multiple: true, default: [] },
 		},
 	});
@@ -45,7 +42,6 @@ export function parseOptions(args: readonly string[]): BenchOptions {
 		clients: count('--clients', values.clients, values.short ? 4 : 16, MOST_CLIENTS),
 		json: values.json,
 		short: values.short,
-		record: values.record,
 		parts: values.part,
 	};
 }
