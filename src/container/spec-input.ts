@@ -64,7 +64,7 @@ export async function containerSpecInput(
 			namespaces,
 			target: (id) => targetOf(daemon, sandbox.metadata.id, id),
 		}),
-		sandbox: sandboxPart(request, namespaces),
+		sandbox: sandboxPart(daemon, request, namespaces),
 		cgroupsPath: made.cgroupsPath,
 		host,
 		defaults,
@@ -72,13 +72,14 @@ export async function containerSpecInput(
 }
 
 function sandboxPart(
+	{ sandboxes }: Daemon,
 	{ sandbox }: ContainerRequest,
 	namespaces: PodNamespaces,
 ): ContainerSpecInput['sandbox'] {
 	const { metadata, status } = sandbox;
 	return {
 		id: metadata.id,
-		folder: metadata.folder,
+		filesFolder: sandboxes.filesOf(metadata.id),
 		hostname: sandboxHostname(metadata),
 		config: metadata.config,
 		namespaces,

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '#base/errors.ts';
 import { hostnameFile, hostsFile, resolvConf } from '../network/files.ts';
@@ -9,13 +9,14 @@ import type { SandboxRequest } from './check-request.ts';
 /** Everyone in the pod may read them. */
 const MODE = { mode: 0o644 };
 
-/** resolv.conf and hostname, and with the node's network also hosts: known before the sandbox is made. */
+/** The folder with resolv.conf and hostname, and with the node's network also hosts: known before the sandbox is made. */
 export async function writePodFiles(
 	folder: string,
 	hostname: string,
 	request: SandboxRequest,
 ): Promise<void> {
 	const hosts = request.namespaces.hostNetwork ? await readIfThere('/etc/hosts') : hostsFile(hostname, []);
+	await mkdir(folder, { mode: 0o700 });
 	await Promise.all([
 		writeFile(
 			join(folder, POD_FILES.resolvConf),

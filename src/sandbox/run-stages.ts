@@ -37,7 +37,7 @@ export const NEW_STATUS: SandboxStatus = {
 export async function makeFolder({ daemon, metadata, hostname, request }: Run): Promise<void> {
 	await mkdir(metadata.folder, { mode: 0o700 });
 	await daemon.sandboxes.records.save(metadata.id, 'making', { metadata, status: NEW_STATUS });
-	await writePodFiles(metadata.folder, hostname, request);
+	await writePodFiles(daemon.sandboxes.filesOf(metadata.id), hostname, request);
 }
 
 export async function prepareNetwork({
@@ -94,6 +94,7 @@ export async function networkResult(
 ): Promise<NetworkResult | undefined> {
 	if (prepared === undefined) return undefined;
 	const result = await prepared.result();
-	await writeNetworkFiles(run.metadata.folder, run.hostname, run.request, result);
+	const { daemon, metadata } = run;
+	await writeNetworkFiles(daemon.sandboxes.filesOf(metadata.id), run.hostname, run.request, result);
 	return result;
 }

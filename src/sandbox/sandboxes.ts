@@ -8,8 +8,9 @@ import { type ConnectShim, Shims } from './shims.ts';
 import type { Sandbox, SandboxStatus } from './types.ts';
 
 export interface SandboxesOptions {
-	/** The daemon's --state. */
+	/** The daemon's --state and --root. */
 	readonly state: string;
+	readonly root: string;
 	readonly connectShim: ConnectShim;
 	readonly log: Log;
 }
@@ -24,6 +25,8 @@ export class Sandboxes {
 	readonly records: Records<Sandbox>;
 	/** STATE/sandboxes. */
 	readonly folder: string;
+	/** ROOT/sandboxes: per sandbox the files that its containers may write to. */
+	readonly filesFolder: string;
 	/** Removals under way, so that a second one joins the first. */
 	readonly removals = new Map<string, Promise<void>>();
 	/** Stops under way, likewise. */
@@ -32,6 +35,7 @@ export class Sandboxes {
 
 	constructor(options: SandboxesOptions) {
 		this.folder = join(options.state, 'sandboxes');
+		this.filesFolder = join(options.root, 'sandboxes');
 		this.shims = new Shims(options.state, options.connectShim);
 		this.records = new Records(this.folder, 'sandbox', sandboxShape, options.log);
 	}
@@ -47,6 +51,14 @@ export class Sandboxes {
 	/** By id or unique prefix. INVALID_ARGUMENT when the prefix is ambiguous. */
 	find(idOrPrefix: string): Sandbox | undefined {
 		return findById(this.#sandboxes, idOrPrefix, 'sandbox');
+	}
+
+	/**
+	 * ROOT/sandboxes/ID: resolv.conf, hosts and hostname. Not on the tmpfs of the records, which a container that
+	 * may write to them could fill.
+	 */
+	filesOf(id: string): string {
+		return join(this.filesFolder, id);
 	}
 
 	/** Publishes a sandbox: from now on everyone sees it. */

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { teardownContainer } from '../container/teardown.ts';
 import type { Daemon } from '../server/types.ts';
@@ -40,6 +41,8 @@ export async function teardownSandbox(
 	await cleanUp.step(`remove the cgroups made for sandbox ${id}`, STEP_TIMEOUT_MS, () =>
 		removeMadeCgroups(daemon, sandbox.metadata),
 	);
+	const files = sandboxes.filesOf(id);
+	await cleanUp.step(`remove ${files}`, STEP_TIMEOUT_MS, () => rm(files, { recursive: true, force: true }));
 	if (cleanUp.failures.length === 0) {
 		await cleanUp.step(`remove ${folder}`, STEP_TIMEOUT_MS, () => sandboxes.records.remove(id));
 	}

@@ -70,7 +70,8 @@ export interface ContainerSpecInput {
 	readonly pid: PidNamespace;
 	readonly sandbox: {
 		readonly id: string;
-		readonly folder: string;
+		/** Has resolv.conf, hosts and hostname. */
+		readonly filesFolder: string;
 		readonly hostname: string;
 		readonly config: PodSandboxConfig;
 		readonly namespaces: PodNamespaces;

@@ -133,7 +133,7 @@ export function sampleContainer(
 		pid: { mode: 'own' },
 		sandbox: {
 			id: 's1',
-			folder: '/state/s1',
+			filesFolder: '/root/s1',
 			hostname: 'pod-host',
 			config: POD,
 			namespaces: NAMESPACES,

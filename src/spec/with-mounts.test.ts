@@ -66,11 +66,7 @@ test('the files of the pod are bound, read-only with a read-only root', () => {
 		withPodFiles(EMPTY_SPEC, sampleContainer(change)).mounts ?? [];
 	assert.deepEqual(
 		files({}).map(({ destination, source }) => `${source} ${destination}`),
-		[
-			'/state/s1/resolv.conf /etc/resolv.conf',
-			'/state/s1/hosts /etc/hosts',
-			'/state/s1/hostname /etc/hostname',
-		],
+		['/root/s1/resolv.conf /etc/resolv.conf', '/root/s1/hosts /etc/hosts', '/root/s1/hostname /etc/hostname'],
 	);
 	assert.ok(files({ security: { readonly_rootfs: true } }).every(({ options }) => options?.includes('ro')));
 	assert.equal(files({ mounts: [mount('/etc/hosts')] }).length, 2);

@@ -4,7 +4,7 @@ import { addMounts, type With } from './draft.ts';
 import type { ContainerSpecInput } from './input.ts';
 import { isReplaced } from './with-default-mounts.ts';
 
-/** Name of each file in the sandbox's folder and where containers see it. */
+/** Name of each file in the sandbox's folder of files and where containers see it. */
 export const POD_FILES = { resolvConf: 'resolv.conf', hosts: 'hosts', hostname: 'hostname' } as const;
 
 /** /etc/resolv.conf, /etc/hosts and /etc/hostname of the pod. Read-only with a read-only root. */
@@ -14,7 +14,7 @@ export const withPodFiles: With<ContainerSpecInput> = (spec, input) => {
 		(name): OciMount => ({
 			destination: `/etc/${name}`,
 			type: 'bind',
-			source: join(input.sandbox.folder, name),
+			source: join(input.sandbox.filesFolder, name),
 			options: ['rbind', 'rprivate', access],
 		}),
 	);

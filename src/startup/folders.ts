@@ -7,12 +7,13 @@ import type { Config } from '../config/types.ts';
 
 /**
  * Makes the root and state folders. Only root may go into the first: programs of images lie in it, set-uid ones
- * too. Others may pass through the second (the CRI socket may lie in it), but not list it; nor may they go into the
- * folders of the pods, for a container can make its /etc/hostname a set-uid program as well.
+ * too, and a container can make its /etc/hostname one as well. Others may pass through the second (the CRI socket
+ * may lie in it), but not list it.
  */
 export async function makeFolders(config: Config): Promise<void> {
 	await makeFolder(config.root, 0o700);
 	await makeFolder(join(config.root, 'containers'), 0o700);
+	await makeFolder(join(config.root, 'sandboxes'), 0o700);
 	await makeFolder(config.state, 0o711);
 	await makeFolder(join(config.state, 'shims'), 0o700);
 }

@@ -34,6 +34,7 @@ export async function openStores(
 		join(existsSync(join(containers.folder, id)) ? containers.folder : sandboxes.folder, id, 'bundle');
 	const sandboxes = new Sandboxes({
 		state: config.state,
+		root: config.root,
 		connectShim: (socketPath) =>
 			connectShim({ socketPath, launcher, cgroups, log, instance: config.instance, bundleOf }),
 		log,

@@ -6,9 +6,9 @@ import type { Daemon } from '../server/types.ts';
 
 const STEP_TIMEOUT_MS = 30_000;
 
-/** Removes what no record owns: layers and leases of containers that a reboot took, shims that nobody knows. */
+/** Removes what no record owns: layers and leases of containers and files of sandboxes that a reboot took, shims that nobody knows. */
 export async function removeOrphans(daemon: Daemon): Promise<void> {
-	await Promise.all([removeShims(daemon), removeLeases(daemon), removeLayers(daemon)]);
+	await Promise.all([removeShims(daemon), removeLeases(daemon), removeLayers(daemon), removeFiles(daemon)]);
 }
 
 async function removeLeases({ images, containers }: Daemon): Promise<void> {
@@ -21,6 +21,14 @@ async function removeLayers({ containers, launcher, log }: Daemon): Promise<void
 	for (const id of lost) {
 		log.info('removing what a lost container wrote', { container: id });
 		await launcher.removeTree(containers.layerFolder(id));
+	}
+}
+
+async function removeFiles({ sandboxes, log }: Daemon): Promise<void> {
+	const lost = (await names(sandboxes.filesFolder)).filter((id) => sandboxes.get(id) === undefined);
+	for (const id of lost) {
+		log.info('removing the files of a lost sandbox', { sandbox: id });
+		await rm(sandboxes.filesOf(id), { recursive: true, force: true });
 	}
 }
 

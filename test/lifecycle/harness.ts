@@ -191,8 +191,9 @@ export class TestBed implements AsyncDisposable {
 			readdirSync(join(state, name)).map((entry) => `${name}/${entry}`),
 		);
 		const layers = readdirSync(join(this.folder, 'root/containers')).map((entry) => `layer ${entry}`);
+		const files = readdirSync(join(this.folder, 'root/sandboxes')).map((entry) => `files of ${entry}`);
 		const leases = [...this.images.leases.keys()].map((holder) => `lease ${holder}`);
-		return [...folders, ...layers, ...leases];
+		return [...folders, ...layers, ...files, ...leases];
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -233,6 +234,7 @@ export class TestBed implements AsyncDisposable {
 		});
 		const sandboxes = new Sandboxes({
 			state: config.state,
+			root: config.root,
 			log,
 			connectShim: (socketPath) =>
 				connectShim({

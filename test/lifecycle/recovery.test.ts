@@ -165,12 +165,14 @@ test('what was half made is taken back, what was half removed is finished', asyn
 	await bed.cri.RemovePodSandbox({ pod_sandbox_id: pod });
 });
 
-test('after a reboot only layers and leases are left, and they are freed', async () => {
+test('after a reboot layers, files of pods and leases are left, and they are freed', async () => {
 	await using bed = await TestBed.start();
 	await bed.crash();
 	const id = 'a'.repeat(64);
 	mkdirSync(join(bed.folder, 'root/containers', id, 'upper/etc'), { recursive: true });
 	writeFileSync(join(bed.folder, 'root/containers', id, 'upper/etc/file'), 'left');
+	mkdirSync(join(bed.folder, 'root/sandboxes', id));
+	writeFileSync(join(bed.folder, 'root/sandboxes', id, 'hosts'), 'left');
 	await bed.images.lease('sha256:x', id);
 	writeFileSync(join(bed.folder, 'state/shims/0123456789abcdef0123.sock'), '');
 	await bed.start();

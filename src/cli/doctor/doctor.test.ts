@@ -46,6 +46,7 @@ test('what a record knows is owned; folders, layers and sockets that none knows 
 	await record('sandboxes', id('b'), '{ broken');
 	await mkdir(join(state, 'containers', id('d')));
 	for (const name of [id('c'), id('e')]) await mkdir(join(root, 'containers', name), { recursive: true });
+	for (const name of [id('a'), id('e')]) await mkdir(join(root, 'sandboxes', name), { recursive: true });
 	for (const name of ['pod-a', 'pod-b']) await mkdir(join(root, 'pods', name), { recursive: true });
 	await mkdir(join(state, 'shims'));
 	for (const name of [id('a'), id('e')])
@@ -67,6 +68,7 @@ test('what a record knows is owned; folders, layers and sockets that none knows 
 		`state/sandboxes/${id('b')}`,
 		`state/containers/${id('d')}`,
 		`root/containers/${id('e')}`,
+		`root/sandboxes/${id('e')}`,
 		'root/pods/pod-b',
 		`state/shims/${id('e').slice(0, 20)}.sock`,
 	]);

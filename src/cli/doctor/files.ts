@@ -29,6 +29,12 @@ async function lostFolders({ config, owned }: Scene): Promise<readonly Finding[]
 			why: 'no container has it',
 		},
 		{
+			folder: join(config.root, 'sandboxes'),
+			kind: 'files of a pod',
+			owners: owned.sandboxes,
+			why: 'no sandbox has them',
+		},
+		{
 			folder: join(config.root, 'pods'),
 			kind: 'volumes and logs',
 			owners: owned.pods,
