@@ -1,5 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { changing } from '#base/fault-points.ts';
 import type { ContentStore } from './content/content-store.ts';
 import type { Snapshots } from './snapshot/snapshots.ts';
 import type { ImageIndex } from './store/image-index.ts';
@@ -57,9 +58,8 @@ export class GarbageCollector {
 	async sweepDocuments(): Promise<void> {
 		const needed = new Set([...this.#stores.index.records()].flatMap((record) => record.documents));
 		const files = await this.#stores.content.list();
-		await this.#stores.content.delete(
-			files.filter(({ digest }) => digest === undefined || !needed.has(digest)),
-		);
+		const unneeded = files.filter(({ digest }) => digest === undefined || !needed.has(digest));
+		await changing('image.documents', () => this.#stores.content.delete(unneeded));
 	}
 
 	/** Everything that is left over, for the doctor. */

@@ -1,4 +1,5 @@
 import { StatusError } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import type { Descriptor } from './content/manifest.ts';
 import { chainIdsOf } from './digest.ts';
 import type { LayerLimits } from './layer/layer-job.ts';
@@ -132,7 +133,11 @@ export class LayerBringer {
 			limits,
 			retryDelayMs,
 		} as const;
-		return pool.run(job, { signal: request.signal, onProgress, apply: (ops) => files.applyFiles(root, ops) });
+		return pool.run(job, {
+			signal: request.signal,
+			onProgress,
+			apply: (ops) => changing('layer.files', () => files.applyFiles(root, ops)),
+		});
 	}
 }
 

@@ -1,4 +1,5 @@
 import { cancelled, StatusError } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import type { KeyedLock } from '#base/keyed-lock.ts';
 import { chainIdsOf } from './digest.ts';
 import type { GarbageCollector, Stores } from './gc.ts';
@@ -131,7 +132,8 @@ export class Puller {
 	/** From here on the image is seen. Everything that it needs is on disk before its record is. */
 	async #publish(reference: Reference, resolved: ResolvedImage): Promise<Image> {
 		const { index, content } = this.#options.stores;
-		for (const document of resolved.documents) await content.write(document.digest, document.bytes);
+		for (const { digest, bytes } of resolved.documents)
+			await changing('image.document', () => content.write(digest, bytes));
 		const known = index.record(resolved.configDigest);
 		const digests = [resolved.topDigest, resolved.manifestDigest].map(
 			(digest) => `${nameOf(reference)}@${digest}`,

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '#base/atomic-file.ts';
 import { aborted, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import type { Log } from '#base/log.ts';
 import type { SetAside } from '../store/set-aside.ts';
 import { SharedWork } from '../store/shared-work.ts';
@@ -105,8 +106,8 @@ export class Snapshots {
 		if (snapshot === undefined) return;
 		this.#known.delete(chainId);
 		// Without its record a half-removed folder cannot be taken for a whole layer.
-		await rm(join(snapshot.folder, RECORD), { force: true });
-		await this.#removeFolder(snapshot.folder);
+		await changing('layer.unlist', () => rm(join(snapshot.folder, RECORD), { force: true }));
+		await changing('layer.remove', () => this.#removeFolder(snapshot.folder));
 	}
 
 	/** Folders without a record that nobody is working on. */
@@ -140,8 +141,8 @@ export class Snapshots {
 		const files = join(folder, 'fs');
 		this.#busy.add(folder);
 		try {
-			await makeLayerRoot(files);
-			const { impliedFolders } = await request.unpack(files, signal);
+			await changing('layer.folder', () => makeLayerRoot(files));
+			const { impliedFolders } = await changing('layer.unpack', () => request.unpack(files, signal));
 			await this.#parentCommitted(request.parents.at(-1));
 			signal.throwIfAborted();
 			return await this.#commit(request, folder, files, impliedFolders);
@@ -174,14 +175,16 @@ export class Snapshots {
 		const { files: native } = this.#options;
 		const lowers = request.parents.toReversed().flatMap((parent) => this.#known.get(parent)?.files ?? []);
 		const ops: FileOp[] = await impliedFolderOps(implied, lowers);
-		if (ops.length > 0) await native.applyFiles(files, ops);
+		if (ops.length > 0) await changing('layer.files', () => native.applyFiles(files, ops));
 		const { bytes, inodes } = await native.treeUsage(files);
-		await this.#sync.run();
+		await changing('layer.sync', () => this.#sync.run());
 		const { chainId, diffId, digest } = request;
 		const record: SnapshotRecord = { chainId, diffId, digest, bytes, inodes };
 		const path = join(folder, RECORD);
 		try {
-			await writeFileAtomic(path, encodeSnapshotRecord(record), { durable: true });
+			await changing('layer.record', () =>
+				writeFileAtomic(path, encodeSnapshotRecord(record), { durable: true }),
+			);
 		} catch (error) {
 			throw fromSystemError(`Cannot write ${path}`, error);
 		}

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '#base/atomic-file.ts';
 import { fromSystemError, internal } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import type { Image } from '../types.ts';
 import { findImage } from './find.ts';
 import { decodeImageRecord, encodeImageRecord, type ImageRecord } from './image-record.ts';
@@ -72,7 +73,7 @@ export class ImageIndex {
 		this.#records.delete(id);
 		this.#present();
 		try {
-			await rm(this.path(id), { force: true });
+			await changing('image.unlist', () => rm(this.path(id), { force: true }));
 		} catch (error) {
 			this.#records.set(id, record);
 			this.#present();
@@ -83,7 +84,9 @@ export class ImageIndex {
 	async #write(record: ImageRecord): Promise<void> {
 		const path = this.path(record.id);
 		try {
-			await writeFileAtomic(path, encodeImageRecord(record), { durable: true });
+			await changing('image.record', () =>
+				writeFileAtomic(path, encodeImageRecord(record), { durable: true }),
+			);
 		} catch (error) {
 			throw fromSystemError(`Cannot write ${path}`, error);
 		}

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { alreadyExists, cancelled, messageOf } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import { writeBundle } from '../bundle.ts';
 import { validateSpec } from '../oci/validate.ts';
 import { lowerContainer } from '../plan/container.ts';
@@ -31,10 +32,11 @@ export async function createContainer(shim: ShimContext, options: CreateOptions)
 	const plan = lowerContainer(spec, context);
 	const teardown = lowerTeardown(spec, context);
 	throwIfAborted(signal, what);
-	await writeBundle(bundle, spec, teardown);
+	await changing('bundle.write', () => writeBundle(bundle, spec, teardown));
 	let created: Message<'CREATED'>;
 	try {
-		created = await requestUnlessAborted(shim, createRequest(options, plan), signal);
+		const request = createRequest(options, plan);
+		created = await changing('container.create', () => requestUnlessAborted(shim, request, signal));
 	} catch (error) {
 		if (error instanceof ProtocolError && error.step === undefined && error.errno === 'EEXIST') {
 			throw alreadyExists(`Cannot ${what}: its shim has one already`, { cause: error });

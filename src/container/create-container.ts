@@ -1,4 +1,5 @@
 import { aborted } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import { withRollback } from '#base/rollback.ts';
 import type { CreateContainerRequest } from '#cri-api';
 import { CleanUp } from '../sandbox/clean-up.ts';
@@ -90,7 +91,7 @@ async function publish({ daemon, timeline }: Creation, container: Container): Pr
 	const { containers, sandboxes, events } = daemon;
 	const { id, sandboxId, createdAtNs } = container.metadata;
 	const published: Container = { ...container, status: { ...container.status, timeline: timeline.stages } };
-	await containers.records.save(id, 'made', published);
+	await changing('create.made', () => containers.records.save(id, 'made', published));
 	// No await between this look and the publication: a stop that comes later sees the container.
 	if (sandboxes.get(sandboxId)?.status.state !== 'ready' || sandboxes.shims.get(sandboxId) === undefined) {
 		throw aborted(`Sandbox ${sandboxId} was stopped while container ${id} was made in it`);

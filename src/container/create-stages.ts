@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fromSystemError, unavailable } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import type { CreatedContainer } from '#runtime';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { nowNs } from '../sandbox/clock.ts';
@@ -74,11 +75,15 @@ export function newStatus({ config }: ContainerRequest): ContainerStatus {
 
 /** The record comes first: whatever is made after it is found by recovery. */
 export async function makeFolders({ daemon, metadata }: Creation, status: ContainerStatus): Promise<void> {
-	await mkdir(metadata.folder, { mode: 0o700 });
-	await daemon.containers.records.save(metadata.id, 'making', { metadata, status });
+	await changing('create.folder', () => mkdir(metadata.folder, { mode: 0o700 }));
+	await changing('create.making', () =>
+		daemon.containers.records.save(metadata.id, 'making', { metadata, status }),
+	);
 	if (metadata.logPath === '') return;
 	try {
-		await mkdir(dirname(metadata.logPath), { recursive: true, mode: 0o755 });
+		await changing('create.log-folder', () =>
+			mkdir(dirname(metadata.logPath), { recursive: true, mode: 0o755 }),
+		);
 	} catch (error) {
 		throw fromSystemError(`Cannot make the log folder ${dirname(metadata.logPath)}`, error);
 	}
@@ -86,7 +91,9 @@ export async function makeFolders({ daemon, metadata }: Creation, status: Contai
 
 /** The image's layers, held until the container is removed. */
 export async function leaseLayers({ daemon, metadata, request }: Creation): Promise<Layers> {
-	const { lowers } = await daemon.images.lease(metadata.image.id, metadata.id);
+	const { lowers } = await changing('create.lease', () =>
+		daemon.images.lease(metadata.image.id, metadata.id),
+	);
 	const tree = new ImageTree(lowers);
 	const folder = join(daemon.containers.layerFolder(metadata.id), 'volumes');
 	return { lowers, tree, volumes: await imageVolumes(request.image.config.volumes, tree, folder) };

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { messageOf } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import { type ExitRecord, readExitRecord } from '#runtime';
 import { nowNs } from '../sandbox/clock.ts';
 import type { Daemon } from '../server/types.ts';
@@ -51,7 +52,7 @@ export async function finish(
 	log.info('container ended', { sandbox: sandboxId, container: id, ...ending });
 	// At once, with the status: the shim's exit record is on the file system already.
 	events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId, containerId: id, atNs });
-	await containers.trySave(id);
+	await changing('exit.record', () => containers.trySave(id));
 }
 
 async function endingOf(

@@ -1,4 +1,5 @@
 import { messageOf } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import { CleanUp } from '../sandbox/clean-up.ts';
 import { nowNs } from '../sandbox/clock.ts';
 import type { Daemon } from '../server/types.ts';
@@ -25,7 +26,7 @@ async function remove(daemon: Daemon, { metadata }: Container): Promise<void> {
 	const { id, sandboxId, config } = metadata;
 	containers.update(id, { removing: true });
 	if (config.metadata !== null) containers.names.release(containerName(sandboxId, config.metadata), id);
-	await containers.trySave(id);
+	await changing('remove.record', () => containers.trySave(id));
 	// What cannot be stopped here the teardown tries again, with the launcher where the shim fails.
 	await stopContainer(daemon, id, 0).catch((error: unknown) => {
 		log.warn('stopping a container failed', { container: id, error: messageOf(error) });

@@ -1,4 +1,5 @@
 import { failedPrecondition, notFound, StatusError, unavailable } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import type { Shim } from '#runtime';
 import { nowNs } from '../sandbox/clock.ts';
 import type { Daemon } from '../server/types.ts';
@@ -30,12 +31,13 @@ export async function startContainer(daemon: Daemon, id: string): Promise<void> 
 		containerId: fullId,
 		atNs: startedAtNs,
 	});
-	await containers.trySave(fullId);
+	await changing('start.record', () => containers.trySave(fullId));
 }
 
 async function release(daemon: Daemon, container: Container, shim: Shim): Promise<bigint> {
 	try {
-		return (await shim.start(container.metadata.id)).startedAtNs;
+		const { startedAtNs } = await changing('container.start', () => shim.start(container.metadata.id));
+		return startedAtNs;
 	} catch (error) {
 		return await startFailed(daemon, container, error);
 	}

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { deadlineExceeded, unavailable } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import { within } from '../sandbox/clean-up.ts';
 import type { Daemon } from '../server/types.ts';
 import { containerLost } from './exits.ts';
@@ -35,7 +36,8 @@ export async function stopContainer(daemon: Daemon, id: string, graceMs: number)
 const hasEnded = ({ status }: Container): boolean => status.finishedAtNs !== undefined || status.unknown;
 
 async function sendStopSignal({ sandboxes }: Daemon, { metadata }: Container): Promise<void> {
-	await sandboxes.shims.get(metadata.sandboxId)?.kill(metadata.id, signalNumber(metadata.stopSignal));
+	const shim = sandboxes.shims.get(metadata.sandboxId);
+	await changing('stop.signal', async () => shim?.kill(metadata.id, signalNumber(metadata.stopSignal)));
 }
 
 async function killAndWait(
@@ -46,7 +48,7 @@ async function killAndWait(
 	const { id, sandboxId, config } = metadata;
 	const shim = sandboxes.shims.get(sandboxId);
 	if (shim === undefined) throw unavailable(`Cannot stop container ${id}: its shim is gone; try again`);
-	await shim.kill(id, constants.signals.SIGKILL, { all: true });
+	await changing('stop.kill', () => shim.kill(id, constants.signals.SIGKILL, { all: true }));
 	try {
 		await within(`stop container ${id}`, KILL_TIMEOUT_MS, () => ended);
 	} catch (error) {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { changing } from '#base/fault-points.ts';
 import type { CleanUp } from '../sandbox/clean-up.ts';
 import { DELETE_TIMEOUT_MS, deleteFromRuntime } from '../sandbox/runtime-delete.ts';
 import type { Daemon } from '../server/types.ts';
@@ -26,9 +27,11 @@ export async function teardownContainer(
 		deleteFromRuntime(daemon, { sandboxId, id, bundle: join(folder, 'bundle') }),
 	);
 	await cleanUp.step(`remove the files of container ${id}`, REMOVE_TIMEOUT_MS, () =>
-		launcher.removeTree(containers.layerFolder(id)),
+		changing('remove.files', () => launcher.removeTree(containers.layerFolder(id))),
 	);
-	await cleanUp.step(`release the image of container ${id}`, DELETE_TIMEOUT_MS, () => images.release(id));
+	await cleanUp.step(`release the image of container ${id}`, DELETE_TIMEOUT_MS, () =>
+		changing('remove.lease', () => images.release(id)),
+	);
 	if (cleanUp.failures.length > before) return;
 	await cleanUp.step(`remove ${folder}`, REMOVE_TIMEOUT_MS, () => containers.records.remove(id));
 	if (cleanUp.failures.length === before) containers.delete(id);

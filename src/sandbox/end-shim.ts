@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { messageOf } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import { checkProcess } from '#runtime';
 import type { Daemon } from '../server/types.ts';
 import type { Sandbox } from './types.ts';
@@ -16,14 +17,14 @@ export async function endShim(
 		// Forgotten first: the end of this connection is no loss.
 		sandboxes.shims.delete(id, shim);
 		try {
-			await shim.shutdown();
+			await changing('shim.shutdown', () => shim.shutdown());
 		} catch (error) {
 			log.warn('the shim does not end by itself and is killed', { sandbox: id, error: messageOf(error) });
 		}
 		shim.disconnect();
 	}
 	if (identity !== undefined && (shim === undefined || !(await endsSoon(identity)))) await kill(identity);
-	await rm(sandboxes.shims.socketPath(id), { force: true });
+	await changing('shim.socket', () => rm(sandboxes.shims.socketPath(id), { force: true }));
 }
 
 type Identity = NonNullable<Sandbox['status']['shim']>;

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
+import { changing } from '#base/fault-points.ts';
 import type { Daemon } from '../server/types.ts';
 import type { SandboxMetadata } from './types.ts';
 
@@ -25,7 +26,9 @@ export async function removeMadeCgroups(
 ): Promise<void> {
 	for (const path of madeCgroups) {
 		// EBUSY: another pod lives in it. ENOENT: it was never made in this hierarchy.
-		await Promise.all(cgroups.folders(path).map((folder) => rmdir(folder).catch(() => {})));
+		await changing('cgroup.remove', () =>
+			Promise.all(cgroups.folders(path).map((folder) => rmdir(folder).catch(() => {}))),
+		);
 	}
 }
 

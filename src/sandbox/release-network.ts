@@ -1,3 +1,4 @@
+import { changing } from '#base/fault-points.ts';
 import type { Daemon } from '../server/types.ts';
 import type { Sandbox } from './types.ts';
 
@@ -8,7 +9,9 @@ export async function releaseNetwork(
 ): Promise<void> {
 	const { metadata, status } = sandbox;
 	if (metadata.hostNetwork || status.networkReleased) return;
-	const complaint = await network.release(metadata.id, metadata.folder, status.network);
+	const complaint = await changing('network.release', () =>
+		network.release(metadata.id, metadata.folder, status.network),
+	);
 	if (complaint !== '')
 		log.warn('the network was released with a complaint', { sandbox: metadata.id, complaint });
 }

@@ -1,4 +1,5 @@
 import { messageOf } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import { removeContainer } from '../container/remove-container.ts';
 import type { Daemon } from '../server/types.ts';
 import { nowNs } from './clock.ts';
@@ -32,7 +33,7 @@ async function remove(daemon: Daemon, { metadata }: Sandbox): Promise<void> {
 	if (config.metadata !== null) sandboxes.names.release(sandboxName(config.metadata), id);
 	// What these cannot do the teardown tries again, with the launcher where the shim fails.
 	await stopSandbox(daemon, id).catch(tolerate('stopping it'));
-	await sandboxes.trySave(id);
+	await changing('remove.record', () => sandboxes.trySave(id));
 	const inside = containers.ofSandbox(id);
 	await Promise.all(
 		inside.map((container) => removeContainer(daemon, container.metadata.id).catch(tolerate('a container'))),

@@ -1,4 +1,5 @@
 import { aborted } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import { withRollback } from '#base/rollback.ts';
 import type { RunPodSandboxRequest } from '#cri-api';
 import type { Shim } from '#runtime';
@@ -52,7 +53,9 @@ async function makeSandbox(
 		status = { ...status, shim: shim.process };
 		const created = await timeline.stage('create', () => createProcess(run, shim, prepared));
 		status = { ...status, pause: created.process };
-		await timeline.stage('start', () => shim.start(metadata.id, { signal: timeline.signal }));
+		await timeline.stage('start', () =>
+			changing('container.start', () => shim.start(metadata.id, { signal: timeline.signal })),
+		);
 		const network = await timeline.stage('network.result', () => networkResult(run, prepared));
 		status = { ...status, network, state: 'ready' };
 		await timeline.stage('publish', () => publish(run, shim, { metadata, status }));
@@ -79,7 +82,7 @@ async function takeBack(daemon: Daemon, sandbox: Sandbox): Promise<void> {
 async function publish({ daemon, metadata, timeline }: Run, shim: Shim, sandbox: Sandbox): Promise<void> {
 	const { sandboxes, events } = daemon;
 	const published: Sandbox = { metadata, status: { ...sandbox.status, timeline: timeline.stages } };
-	await sandboxes.records.save(metadata.id, 'made', published);
+	await changing('run.made', () => sandboxes.records.save(metadata.id, 'made', published));
 	if (sandboxes.shims.get(metadata.id) !== shim)
 		throw aborted(`The shim of sandbox ${metadata.id} ended while it was made`);
 	sandboxes.add(published);

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { changing } from '#base/fault-points.ts';
 import type { CreatedContainer, Shim } from '#runtime';
 import type { NetworkResult, PreparedNetwork } from '../network/types.ts';
 import type { Daemon } from '../server/types.ts';
@@ -35,9 +36,11 @@ export const NEW_STATUS: SandboxStatus = {
 
 /** The record comes first: whatever is made after it is found by recovery. */
 export async function makeFolder({ daemon, metadata, hostname, request }: Run): Promise<void> {
-	await mkdir(metadata.folder, { mode: 0o700 });
-	await daemon.sandboxes.records.save(metadata.id, 'making', { metadata, status: NEW_STATUS });
-	await writePodFiles(daemon.sandboxes.filesOf(metadata.id), hostname, request);
+	await changing('run.folder', () => mkdir(metadata.folder, { mode: 0o700 }));
+	await changing('run.making', () =>
+		daemon.sandboxes.records.save(metadata.id, 'making', { metadata, status: NEW_STATUS }),
+	);
+	await changing('run.files', () => writePodFiles(daemon.sandboxes.filesOf(metadata.id), hostname, request));
 }
 
 export async function prepareNetwork({
@@ -48,7 +51,7 @@ export async function prepareNetwork({
 }: Run): Promise<PreparedNetwork | undefined> {
 	if (metadata.hostNetwork) return undefined;
 	const { name, namespace, uid } = request.metadata;
-	return await daemon.network.prepare({
+	const wanted = {
 		sandboxId: metadata.id,
 		namespace,
 		name,
@@ -60,16 +63,21 @@ export async function prepareNetwork({
 		labels: request.config.labels,
 		cgroupPath: cgroupsPathOf(metadata.cgroupParent, daemon.config.instance, metadata.id),
 		folder: metadata.folder,
-	});
+	};
+	return await changing('network.prepare', () => daemon.network.prepare(wanted));
 }
 
 export async function startShim({ daemon, metadata, timeline }: Run): Promise<Shim> {
 	const { shims } = daemon.sandboxes;
 	const socketPath = shims.socketPath(metadata.id);
-	await daemon.launcher.startShim({ sandboxId: metadata.id, socketPath, signal: timeline.signal });
-	const shim = await shims.connect(socketPath);
-	await watchShim(daemon, metadata.id, shim);
-	return shim;
+	await changing('shim.start', () =>
+		daemon.launcher.startShim({ sandboxId: metadata.id, socketPath, signal: timeline.signal }),
+	);
+	return await changing('shim.adopt', async () => {
+		const shim = await shims.connect(socketPath);
+		await watchShim(daemon, metadata.id, shim);
+		return shim;
+	});
 }
 
 export async function createProcess(
@@ -95,6 +103,8 @@ export async function networkResult(
 	if (prepared === undefined) return undefined;
 	const result = await prepared.result();
 	const { daemon, metadata } = run;
-	await writeNetworkFiles(daemon.sandboxes.filesOf(metadata.id), run.hostname, run.request, result);
+	await changing('run.network-files', () =>
+		writeNetworkFiles(daemon.sandboxes.filesOf(metadata.id), run.hostname, run.request, result),
+	);
 	return result;
 }

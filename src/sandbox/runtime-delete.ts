@@ -1,3 +1,4 @@
+import { changing } from '#base/fault-points.ts';
 import { readTeardown } from '#runtime';
 import type { Daemon } from '../server/types.ts';
 
@@ -14,12 +15,12 @@ export async function deleteFromRuntime(
 ): Promise<void> {
 	const shim = sandboxes.shims.get(target.sandboxId);
 	if (shim !== undefined) {
-		const { hookError } = await shim.delete(target.id);
+		const { hookError } = await changing('container.delete', () => shim.delete(target.id));
 		if (hookError !== '') log.warn('poststop hooks failed', { id: target.id, hookError });
 		return;
 	}
 	const plan = await readTeardown(target.bundle);
 	if (plan === undefined) return;
-	const hookError = await launcher.teardown(plan);
+	const hookError = await changing('container.delete', () => launcher.teardown(plan));
 	if (hookError !== '') log.warn('poststop hooks failed', { id: target.id, hookError });
 }

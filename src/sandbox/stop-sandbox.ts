@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { changing } from '#base/fault-points.ts';
 import { stopContainer } from '../container/stop-container.ts';
 import type { Daemon } from '../server/types.ts';
 import { CleanUp } from './clean-up.ts';
@@ -49,5 +50,5 @@ async function stop(daemon: Daemon, { metadata, status }: Sandbox): Promise<void
 		events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId: id, containerId: id, atNs: nowNs() });
 	cleanUp.throwIfFailed(`Cannot stop sandbox ${id}`);
 	sandboxes.update(id, { networkReleased: true });
-	await sandboxes.trySave(id);
+	await changing('stop.record', () => sandboxes.trySave(id));
 }

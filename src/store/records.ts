@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf, messageOf } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import type { Log } from '#base/log.ts';
 import { fromJson, toJson } from './json.ts';
 import { integer, object, oneOf, type Shape, text } from './shape.ts';
@@ -92,11 +93,11 @@ export class Records<T> {
 	async remove(id: string): Promise<void> {
 		const removed = join(this.#folder, `${REMOVED}${id}`);
 		try {
-			await rename(this.folderOf(id), removed);
+			await changing('record.rename', () => rename(this.folderOf(id), removed));
 		} catch (error) {
 			if (errnoOf(error) !== 'ENOENT') throw error;
 		}
-		await rm(removed, { recursive: true, force: true });
+		await changing('record.remove', () => rm(removed, { recursive: true, force: true }));
 	}
 
 	/** Everything in the folder: read records, and those that cannot be read. */

@@ -1,4 +1,5 @@
 import { aborted, messageOf, StatusError } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import { KeyedLock } from '#base/keyed-lock.ts';
 import type { Log } from '#base/log.ts';
 import type { Launcher } from '#runtime';
@@ -50,13 +51,15 @@ export class Attacher {
 			if (attachment === undefined)
 				throw aborted(`Sandbox ${sandboxId} was given up before it had a network`);
 			const { store, launcher, runner } = this.#options;
-			await store.write(attachment);
+			await changing('cni.store', () => store.write(attachment));
 			try {
-				await launcher.applyNetwork(attachment.netns, [linkUp('pod', 'lo', LOOPBACK_INDEX)]);
-				const result = await addChain(runner, attachment);
+				await changing('cni.loopback', () =>
+					launcher.applyNetwork(attachment.netns, [linkUp('pod', 'lo', LOOPBACK_INDEX)]),
+				);
+				const result = await changing('cni.add', () => addChain(runner, attachment));
 				const attached = { ...attachment, result };
 				this.#attached.set(sandboxId, attached);
-				await store.write(attached);
+				await changing('cni.store', () => store.write(attached));
 				ipsOf(result);
 			} catch (error) {
 				const failures = await this.#detachLocked(sandboxId);
@@ -103,10 +106,10 @@ export class Attacher {
 	}
 
 	async #delete(attachment: StoredAttachment): Promise<string[]> {
-		const failures = await deleteChain(this.#options.runner, attachment);
+		const failures = await changing('cni.delete', () => deleteChain(this.#options.runner, attachment));
 		if (failures.length > 0) return failures;
 		this.#retries.cancel(attachment.sandboxId);
-		return attempt(() => this.#options.store.remove(attachment.sandboxId));
+		return attempt(() => changing('cni.forget', () => this.#options.store.remove(attachment.sandboxId)));
 	}
 
 	/** By then the namespace is gone: plugins must do with an empty CNI_NETNS, as the specification says. */

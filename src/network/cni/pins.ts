@@ -1,5 +1,6 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { changing } from '#base/fault-points.ts';
 import { isId } from '#base/ids.ts';
 import type { Launcher } from '#runtime';
 
@@ -28,6 +29,8 @@ export class Pins {
 
 	/** Unmounts the namespace and removes its file; a missing one is fine. */
 	async remove(sandboxId: string): Promise<void> {
-		await this.#launcher.teardown([{ op: 'unmount', path: this.path(sandboxId), remove: 1 }]);
+		await changing('cni.pin', () =>
+			this.#launcher.teardown([{ op: 'unmount', path: this.path(sandboxId), remove: 1 }]),
+		);
 	}
 }
