@@ -87,6 +87,8 @@ export interface ShimContainer {
 	readonly id: string;
 	readonly process: ProcessIdentity;
 	readonly phase: ContainerPhase;
+	/** Nanoseconds since 1970 of its exec; undefined when it has not begun, or could not. */
+	readonly startedAtNs: bigint | undefined;
 	readonly exit: ExitRecord | undefined;
 }
 

@@ -208,6 +208,7 @@ struct container_state {
 	uint32_t state;
 	int32_t exit_code;
 	uint32_t signal;
+	uint64_t started_at_ns;
 	uint64_t exited_at_ns;
 };
 static inline bool container_state_decode(struct reader *r, struct container_state *out)
@@ -218,6 +219,7 @@ static inline bool container_state_decode(struct reader *r, struct container_sta
 		get_u32(r, &out->state) &&
 		get_i32(r, &out->exit_code) &&
 		get_u32(r, &out->signal) &&
+		get_u64(r, &out->started_at_ns) &&
 		get_u64(r, &out->exited_at_ns);
 }
 static inline void container_state_encode(struct writer *w, const struct container_state *in)
@@ -228,6 +230,7 @@ static inline void container_state_encode(struct writer *w, const struct contain
 	put_u32(w, in->state);
 	put_i32(w, in->exit_code);
 	put_u32(w, in->signal);
+	put_u64(w, in->started_at_ns);
 	put_u64(w, in->exited_at_ns);
 }
 

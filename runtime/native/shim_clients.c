@@ -70,7 +70,7 @@ void client_finish(struct client *client)
 static int list(struct shim *shim, struct client *client, uint32_t request_id)
 {
 	size_t room = 64;
-	for (struct container *container = shim->containers; container; container = container->next) room += strlen(container->id) + 64;
+	for (struct container *container = shim->containers; container; container = container->next) room += strlen(container->id) + 72;
 	struct writer writer = {malloc(room), 0, room, false};
 	struct msg_listed listed = {0};
 	if (!writer.data) return refuse(client, request_id, ENOMEM, "no memory for the list");
@@ -84,6 +84,7 @@ static int list(struct shim *shim, struct client *client, uint32_t request_id)
 			.state = container_state(container),
 			.exit_code = stopped ? exit_code_of(container->task.status) : 0,
 			.signal = stopped ? (uint32_t)signal_of(container->task.status) : 0,
+			.started_at_ns = container->phase == STARTING ? 0 : container->started_at_ns,
 			.exited_at_ns = container->task.exited_at_ns,
 		};
 		container_state_encode(&writer, &state);

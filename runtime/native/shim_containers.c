@@ -247,6 +247,7 @@ static void advance_starting(struct shim *shim, struct container *container)
 	if (!task->leash_closed || container->worker) return;
 	if (task->report->failed || !task->report->executing) {
 		if (!task->reaped) return;
+		container->started_at_ns = 0;
 		container_tell_exit(shim, container);
 		answer_error(container);
 		drop_report(container);

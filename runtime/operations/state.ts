@@ -29,6 +29,7 @@ export function containersOf(listed: Message<'LISTED'>): ShimContainer[] {
 		id: state.id,
 		process: { pid: state.pid, startTime: state.start_time },
 		phase: PHASES[state.state] ?? 'stopped',
+		startedAtNs: state.started_at_ns === 0n ? undefined : state.started_at_ns,
 		exit: state.state === CONSTANTS.STATE_STOPPED ? exitOf(state) : undefined,
 	}));
 }

@@ -65,6 +65,7 @@ export const STRUCTS = {
 		state: 'u32',
 		exit_code: 'i32',
 		signal: 'u32',
+		started_at_ns: 'u64',
 		exited_at_ns: 'u64',
 	},
 	id_map: { container_id: 'u32', host_id: 'u32', size: 'u32' },

@@ -55,6 +55,7 @@ export const FAULT_POINTS = {
 		'record.remove',
 		'shim.shutdown',
 		'shim.socket',
+		'remove.pod-files',
 		'cgroup.remove',
 	],
 	PullImage: [

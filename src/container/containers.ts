@@ -31,6 +31,8 @@ export class Containers {
 	readonly host: HostFacts;
 	/** STATE/containers. */
 	readonly folder: string;
+	/** Containers that an earlier daemon started without living to say so: the next StartContainer succeeds. */
+	readonly startsUntold = new Set<string>();
 	/** Containers being made, by sandbox: its removal waits for them. */
 	readonly making = new Map<string, Set<Promise<unknown>>>();
 	/** Removals under way, so that a second one joins the first. */
@@ -99,6 +101,7 @@ export class Containers {
 	/** Forgets the container. */
 	delete(id: string): void {
 		this.#containers.delete(id);
+		this.startsUntold.delete(id);
 		this.#settle(id);
 	}
 

@@ -6,6 +6,7 @@ import { CleanUp } from '../sandbox/clean-up.ts';
 import { catchUp } from '../sandbox/shim-events.ts';
 import { Timeline } from '../sandbox/timeline.ts';
 import type { Call, Daemon } from '../server/types.ts';
+import { toJson } from '../store/json.ts';
 import type { Holder } from '../store/names.ts';
 import { type ContainerRequest, checkContainerRequest } from './check-request.ts';
 import {
@@ -19,7 +20,7 @@ import {
 import { containerName } from './metadata.ts';
 import { containerSpecInput } from './spec-input.ts';
 import { teardownContainer } from './teardown.ts';
-import type { Container } from './types.ts';
+import { type Container, stateOf } from './types.ts';
 
 /**
  * CreateContainer: everything up to the program's exec, so that starting is one message. A call with the same
@@ -32,11 +33,18 @@ export async function createContainer(
 ): Promise<string> {
 	const checked = checkContainerRequest(daemon, request);
 	const sandboxId = checked.sandbox.metadata.id;
-	return await daemon.containers.names.claim(
-		containerName(sandboxId, checked.metadata),
-		call.signal,
-		(holder) => counted(daemon, sandboxId, makeContainer(daemon, checked, holder, call)),
-	);
+	return await daemon.containers.names.claim(containerName(sandboxId, checked.metadata), {
+		signal: call.signal,
+		make: (holder) => counted(daemon, sandboxId, makeContainer(daemon, checked, holder, call)),
+		isRetryFor: (id) => isUnused(daemon, checked, id),
+	});
+}
+
+/** Asked for in the same words, and never started: whoever asked was not told of it. */
+function isUnused({ containers }: Daemon, request: ContainerRequest, id: string): boolean {
+	const container = containers.get(id);
+	if (container === undefined || stateOf(container.status) !== 'CONTAINER_CREATED') return false;
+	return toJson(container.metadata.config) === toJson(request.config);
 }
 
 /** The removal of a sandbox waits for the containers that are being made in it. */

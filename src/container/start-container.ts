@@ -18,6 +18,7 @@ export async function startContainer(daemon: Daemon, id: string): Promise<void> 
 	using _held = await containers.locks.acquire(fullId);
 	const container = containers.get(fullId);
 	if (container === undefined) throw notFound(`Container ${fullId} was removed`);
+	if (containers.startsUntold.delete(fullId)) return;
 	const shim = checkCanStart(daemon, container);
 	const beganMs = performance.now();
 	const startedAtNs = await release(daemon, container, shim);

@@ -4,6 +4,7 @@ import { withRollback } from '#base/rollback.ts';
 import type { RunPodSandboxRequest } from '#cri-api';
 import type { Shim } from '#runtime';
 import type { Call, Daemon } from '../server/types.ts';
+import { toJson } from '../store/json.ts';
 import type { Holder } from '../store/names.ts';
 import { checkSandboxRequest, type SandboxRequest } from './check-request.ts';
 import { nowNs } from './clock.ts';
@@ -30,9 +31,18 @@ import type { Sandbox, SandboxMetadata, SandboxStatus } from './types.ts';
  */
 export async function runSandbox(daemon: Daemon, request: RunPodSandboxRequest, call: Call): Promise<string> {
 	const checked = checkSandboxRequest(request, daemon.config, daemon.containers.host);
-	return await daemon.sandboxes.names.claim(sandboxName(checked.metadata), call.signal, (holder) =>
-		makeSandbox(daemon, checked, holder, call),
-	);
+	return await daemon.sandboxes.names.claim(sandboxName(checked.metadata), {
+		signal: call.signal,
+		make: (holder) => makeSandbox(daemon, checked, holder, call),
+		isRetryFor: (id) => isUnused(daemon, checked, id),
+	});
+}
+
+/** Asked for in the same words, and nobody has done anything with it: whoever asked was not told of it. */
+function isUnused({ sandboxes, containers }: Daemon, request: SandboxRequest, id: string): boolean {
+	const sandbox = sandboxes.get(id);
+	if (sandbox?.status.state !== 'ready' || containers.ofSandbox(id).length > 0) return false;
+	return toJson(sandbox.metadata.config) === toJson(request.config);
 }
 
 async function makeSandbox(

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { changing } from '#base/fault-points.ts';
 import { teardownContainer } from '../container/teardown.ts';
 import type { Daemon } from '../server/types.ts';
 import { CleanUp } from './clean-up.ts';
@@ -42,7 +43,9 @@ export async function teardownSandbox(
 		removeMadeCgroups(daemon, sandbox.metadata),
 	);
 	const files = sandboxes.filesOf(id);
-	await cleanUp.step(`remove ${files}`, STEP_TIMEOUT_MS, () => rm(files, { recursive: true, force: true }));
+	await cleanUp.step(`remove ${files}`, STEP_TIMEOUT_MS, () =>
+		changing('remove.pod-files', () => rm(files, { recursive: true, force: true })),
+	);
 	if (cleanUp.failures.length === 0) {
 		await cleanUp.step(`remove ${folder}`, STEP_TIMEOUT_MS, () => sandboxes.records.remove(id));
 	}

@@ -13,13 +13,23 @@ interface Entry {
 	readonly sinceMs: number;
 	/** Set while the object is being made. */
 	making: Promise<void> | undefined;
-	/** Somebody who asked has been told the id. */
-	delivered: boolean;
+	/** Whether somebody who asked has been told the id. `unknown`: an earlier daemon made the object. */
+	delivered: 'yes' | 'no' | 'unknown';
+}
+
+export interface Claim {
+	/** The caller's; the making goes on when it aborts, so that a retry finds it. */
+	readonly signal: AbortSignal;
+	/** Makes the object under the holder's id. One that fails frees the name. */
+	readonly make: (holder: Holder) => Promise<void>;
+	/** Whether this call can be the retry of the one for which an earlier daemon made the object. Default: never. */
+	readonly isRetryFor?: (id: string) => boolean;
 }
 
 /**
  * The names in use, by CRI metadata. A call for a name that is being made joins the one that makes it; a call for
- * a name whose maker finished after everybody had gone away gets that result; every other one is ALREADY_EXISTS.
+ * a name whose maker finished after everybody had gone away, or that an earlier daemon made and did not live to
+ * tell of, gets that result; every other one is ALREADY_EXISTS.
  */
 export class Names {
 	readonly #entries = new Map<string, Entry>();
@@ -30,23 +40,22 @@ export class Names {
 	}
 
 	/**
-	 * Makes the object called `name` by `make`, or joins. The making goes on when `signal` aborts, so that a retry
-	 * finds it; a making that fails frees the name.
+	 * Makes the object called `name`, or joins.
 	 *
 	 * @returns the id of the object.
-	 * @throws ALREADY_EXISTS, and DEADLINE_EXCEEDED naming the stage and the holder when `signal` aborts.
+	 * @throws ALREADY_EXISTS, and DEADLINE_EXCEEDED naming the stage and the holder when the signal aborts.
 	 */
-	async claim(name: string, signal: AbortSignal, make: (holder: Holder) => Promise<void>): Promise<string> {
+	async claim(name: string, { signal, make, isRetryFor = () => false }: Claim): Promise<string> {
 		let entry = this.#entries.get(name);
 		if (entry === undefined) {
 			entry = this.#begin(name, make);
-		} else if (entry.making === undefined && entry.delivered) {
+		} else if (isTaken(entry, isRetryFor)) {
 			throw alreadyExists(
 				`${this.#kind} ${name} exists already, with id ${entry.holder.id}; remove it or raise metadata.attempt`,
 			);
 		}
 		await this.#wait(name, entry, signal);
-		entry.delivered = true;
+		entry.delivered = 'yes';
 		return entry.holder.id;
 	}
 
@@ -57,7 +66,7 @@ export class Names {
 			holder: { id, stage: 'made' },
 			sinceMs: performance.now(),
 			making: undefined,
-			delivered: true,
+			delivered: 'unknown',
 		});
 		return true;
 	}
@@ -74,7 +83,7 @@ export class Names {
 
 	#begin(name: string, make: (holder: Holder) => Promise<void>): Entry {
 		const holder: Holder = { id: newId(), stage: 'begin' };
-		const entry: Entry = { holder, sinceMs: performance.now(), making: undefined, delivered: false };
+		const entry: Entry = { holder, sinceMs: performance.now(), making: undefined, delivered: 'no' };
 		this.#entries.set(name, entry);
 		entry.making = make(holder).then(
 			() => {
@@ -110,4 +119,9 @@ export class Names {
 				`and is at stage ${entry.holder.stage}; a retry with the same metadata gets its result`,
 		);
 	}
+}
+
+function isTaken({ making, delivered, holder }: Entry, isRetryFor: (id: string) => boolean): boolean {
+	if (making !== undefined) return false;
+	return delivered === 'yes' || (delivered === 'unknown' && !isRetryFor(holder.id));
 }

@@ -54,9 +54,10 @@ async function adopt(daemon: Daemon, sandboxId: string, found: readonly ShimCont
 	for (const { metadata, status } of containers.ofSandbox(sandboxId)) {
 		const now = byId.get(metadata.id);
 		if (now === undefined) await containerLost(daemon, metadata.id);
-		// Started, but the daemon ended before it could note so: the exec is the moment we do not know.
-		else if (now.phase === 'running' && status.startedAtNs === undefined) {
-			containers.update(metadata.id, { startedAtNs: metadata.createdAtNs });
+		// Started, but the daemon ended before it could note so: whoever asked for it will ask again.
+		else if (now.startedAtNs !== undefined && status.startedAtNs === undefined) {
+			containers.update(metadata.id, { startedAtNs: now.startedAtNs });
+			containers.startsUntold.add(metadata.id);
 			await containers.trySave(metadata.id);
 		}
 	}

@@ -40,6 +40,12 @@ test('running containers are taken over, and exits that happened meanwhile are t
 	assert.deepEqual([ended?.state, ended?.exit_code, ended?.reason], ['CONTAINER_EXITED', 9, 'Error']);
 	await bed.cri.StartContainer({ container_id: waits });
 	assert.equal(await bed.sh(waits, 'echo started'), 'started');
+	const retried = await bed.cri.RunPodSandbox({ config });
+	assert.equal(
+		retried.pod_sandbox_id,
+		other,
+		'nobody has used it: this may be the retry of the call that made it',
+	);
 	assert.equal((await failureOf(bed.cri.RunPodSandbox({ config }))).condition, 'ALREADY_EXISTS');
 	await bed.cri.ReopenContainerLog({ container_id: lives });
 	for (const id of [pod, other]) await bed.cri.RemovePodSandbox({ pod_sandbox_id: id });
