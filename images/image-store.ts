@@ -1,6 +1,6 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '#base/atomic-file.ts';
+import { removeHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
 import { errnoOf, failedPrecondition, fromSystemError, notFound } from '#base/errors.ts';
 import { KeyedLock } from '#base/keyed-lock.ts';
 import { ContentStore } from './content/content-store.ts';
@@ -40,8 +40,12 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
 	await prepareRoot(root);
 	const setAside = new SetAside(join(root, 'unreadable'), log);
 	const content = new ContentStore(join(root, 'content'));
-	await content.measure();
 	const keepInterrupted = options.keepInterrupted ?? false;
+	if (!keepInterrupted) {
+		for (const folder of ['.', 'images', 'leases']) await removeHalfWritten(join(root, folder));
+		await content.sweep();
+	}
+	await content.measure();
 	const snapshots = await Snapshots.open({
 		root: join(root, 'snapshots'),
 		files,

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '#base/atomic-file.ts';
+import { removeHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
 import { errnoOf, fromSystemError } from '#base/errors.ts';
 import { matchesDigest, requireDigest } from '../digest.ts';
 
@@ -54,6 +54,11 @@ export class ContentStore {
 	async delete(files: readonly { readonly path: string }[]): Promise<void> {
 		for (const { path } of files) await rm(path, { force: true });
 		await this.measure();
+	}
+
+	/** Removes what a killed process was writing. */
+	async sweep(): Promise<void> {
+		for (const algorithm of await names(this.#root)) await removeHalfWritten(join(this.#root, algorithm));
 	}
 
 	/** Every file of the store; `digest` is undefined for one that has no business here (half-written). */

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '#base/atomic-file.ts';
+import { isHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
 import { fromSystemError, internal } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import type { Image } from '../types.ts';
@@ -95,7 +95,7 @@ export class ImageIndex {
 
 	async #load(name: string): Promise<void> {
 		const path = join(this.#options.root, name);
-		if (name.endsWith('.tmp')) return await rm(path, { force: true });
+		if (isHalfWritten(name)) return;
 		try {
 			const record = decodeImageRecord(await readFile(path, 'utf8'), path);
 			if (this.path(record.id) !== path) throw new Error(`it holds the image ${record.id}`);

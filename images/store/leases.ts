@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '#base/atomic-file.ts';
+import { isHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
 import { dataLoss, failedPrecondition, fromSystemError } from '#base/errors.ts';
 import { JsonDocument } from '../content/json-document.ts';
 import type { SetAside } from './set-aside.ts';
@@ -27,10 +27,7 @@ export class Leases {
 		await mkdir(root, { recursive: true, mode: 0o700 });
 		for (const name of await readdir(root)) {
 			const path = join(root, name);
-			if (name.endsWith('.tmp')) {
-				await rm(path, { force: true });
-				continue;
-			}
+			if (isHalfWritten(name)) continue;
 			try {
 				const lease = decode(await readFile(path, 'utf8'), path);
 				leases.#byHolder.set(lease.holder, lease);

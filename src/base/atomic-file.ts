@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errnoOf } from './errors.ts';
 
 export interface WriteOptions {
 	/** Permission bits of the new file. Default 0600. */
@@ -30,6 +31,18 @@ export async function writeFileAtomic(
 		throw error;
 	}
 	if (options.durable) await syncFolder(dirname(path));
+}
+
+/** Whether a file name is one that `writeFileAtomic` writes under before it renames. */
+export const isHalfWritten = (name: string): boolean => /\.[0-9a-f]{8}\.tmp$/.test(name);
+
+/** Removes what killed writes left in a folder, which need not be there. Only for its one writer, before it writes. */
+export async function removeHalfWritten(folder: string): Promise<void> {
+	const names = await readdir(folder).catch((error: unknown) => {
+		if (errnoOf(error) === 'ENOENT') return [];
+		throw error;
+	});
+	for (const name of names.filter(isHalfWritten)) await rm(join(folder, name), { force: true });
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -46,6 +46,13 @@ test('of many saves at once the newest is on disk when all have settled', async 
 	assert.equal((await records.readAll()).records[0]?.value.name, '49');
 });
 
+test('what a write left that was killed goes when the records are read', async () => {
+	await records.save('a', 'made', { name: 'x', size: 1n });
+	writeFileSync(join(folder, 'a/record.json.0a1b2c3d.tmp'), '{"version":');
+	assert.equal((await records.readAll()).records.length, 1);
+	assert.deepEqual(readdirSync(join(folder, 'a')), ['record.json']);
+});
+
 test('a save into a folder that is gone fails; trySave does not', async () => {
 	await assert.rejects(records.save('gone', 'made', { name: 'x', size: 0n }), { code: 'ENOENT' });
 	await records.trySave('gone', 'made', { name: 'x', size: 0n });
@@ -117,7 +124,7 @@ test('a removal takes the folder away at once; one that was interrupted is finis
 });
 
 test('a folder in which nothing was made yet is no object', async () => {
-	writeFileSync(join(folder, 'a/record.json.1234.tmp'), '{"half');
+	writeFileSync(join(folder, 'a/record.json.12345678.tmp'), '{"half');
 	assert.deepEqual(await records.readAll(), { records: [], unreadable: [] });
 	assert.deepEqual(readdirSync(folder), []);
 });

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '#base/atomic-file.ts';
+import { isHalfWritten, removeHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import type { Log } from '#base/log.ts';
@@ -116,12 +116,13 @@ export class Records<T> {
 		};
 	}
 
-	/** Removes what a removal or a making left that was interrupted at its very end or beginning. */
+	/** Removes what a removal, a making or a write left that was interrupted; answers whether the object is gone. */
 	async #sweep(name: string): Promise<boolean> {
 		const path = join(this.#folder, name);
 		// The record is the first thing in a folder, so without it nothing has been made.
-		const isOver = name.startsWith(REMOVED) || (await readdir(path)).every((file) => file.endsWith('.tmp'));
+		const isOver = name.startsWith(REMOVED) || (await readdir(path)).every(isHalfWritten);
 		if (isOver) await rm(path, { recursive: true, force: true });
+		else await removeHalfWritten(path);
 		return isOver;
 	}
 

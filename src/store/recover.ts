@@ -1,3 +1,4 @@
+import { removeHalfWritten } from '#base/atomic-file.ts';
 import { makePauseRoot } from '../sandbox/pause-root.ts';
 import type { Daemon } from '../server/types.ts';
 import { finishHalfDone } from './recover-half-done.ts';
@@ -12,6 +13,7 @@ import { reconnectAll } from './recover-shims.ts';
  */
 export async function recover(daemon: Daemon): Promise<void> {
 	const { config, network, sandboxes, containers, log } = daemon;
+	await removeHalfWritten(config.state);
 	await makePauseRoot(config.root, config.runtime.nativeFolder);
 	const half: Half = await readObjects(daemon);
 	await reconnectAll(daemon, [...sandboxes.list(), ...half.sandboxes]);

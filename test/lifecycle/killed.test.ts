@@ -4,11 +4,10 @@
  * nothing is on the machine that it does not list.
  */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts';
+import { strangersOf } from '../support/leftovers.ts';
 import { busyboxEntries, startRegistry } from '../support/registry.ts';
 
 const ROUNDS = 6;
@@ -27,29 +26,14 @@ async function live({ cri }: TestDaemon, image: string, name: string): Promise<v
 	await cri.RemovePodSandbox({ pod_sandbox_id });
 }
 
-/** Objects on the machine that the daemon does not list. */
-async function strangers(daemon: TestDaemon): Promise<string[]> {
-	const { items } = await daemon.cri.ListPodSandbox();
-	const { containers } = await daemon.cri.ListContainers();
-	const known = new Set([...items, ...containers].map(({ id }) => id.slice(0, 20)));
-	const folders = ['state/sandboxes', 'state/containers', 'state/shims', 'root/containers'].flatMap(
-		(folder) => readdirSync(join(daemon.folder, folder)).map((name) => `${folder}/${name}`),
-	);
-	const cgroups = ['/sys/fs/cgroup', '/sys/fs/cgroup/memory', '/sys/fs/cgroup/unified'].flatMap((root) =>
-		below(join(root, daemon.instance)),
-	);
-	return [...folders, ...cgroups].filter((name) => ![...known].some((id) => name.includes(id)));
+/** What is on the machine and belongs to nothing that the daemon lists. */
+async function strangers({ cri, instance, folder }: TestDaemon): Promise<string[]> {
+	const { items } = await cri.ListPodSandbox();
+	const { containers } = await cri.ListContainers();
+	return strangersOf({ instance, folder, sandboxes: idsOf(items), containers: idsOf(containers) });
 }
 
-function below(folder: string): string[] {
-	try {
-		return readdirSync(folder, { withFileTypes: true })
-			.filter((entry) => entry.isDirectory())
-			.map(({ name }) => join(folder, name));
-	} catch {
-		return [];
-	}
-}
+const idsOf = (objects: readonly { readonly id: string }[]): string[] => objects.map(({ id }) => id);
 
 test('a daemon that is killed at any moment leaves nothing that it does not find again', async () => {
 	await using registry = await startRegistry();

@@ -1,69 +1,192 @@
-/** What a daemon may leave on the machine, found without asking the daemon's own code. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** What an instance has on the machine, found without asking the daemon's own code. */
+import { existsSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import {
+	addressesOf,
+	cgroupsNamed,
+	links,
+	mountTables,
+	namesIn,
+	type ProcessLook,
+	processes,
+	read,
+	tables,
+	tableTargets,
+} from './machine.ts';
 
 /** Everything of an instance that is still there, as `kind name`. Empty after a clean stop without pods. */
 export function leftoversOf(instance: string, folder: string): string[] {
+	const ours = processes().filter(({ pid, words }) => pid !== process.pid && isOf(words, instance, folder));
 	return [
-		...mounts(folder),
-		...cgroups(instance),
-		...links(instance),
-		...tables(instance),
-		...processes(instance, folder),
+		...mountPointsBelow(folder).map((path) => `mount ${path}`),
+		...cgroupsOf(instance).map((path) => `cgroup ${path}`),
+		...linksOf(instance).map(({ name }) => `link ${name}`),
+		...tablesOf(instance).map((table) => `nftables ${table}`),
+		...ours.map(({ pid, words }) => `process ${pid} ${words.join(' ')}`),
 	];
 }
 
-function mounts(folder: string): string[] {
-	const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-	return lines
-		.filter((line) => line.split(' ')[4]?.startsWith(folder))
-		.map((line) => `mount ${line.split(' ')[4]}`);
+/** What is known to live in an instance. */
+export interface Living {
+	readonly instance: string;
+	/** Holds the folders `root` and `state`. */
+	readonly folder: string;
+	/** Ids. */
+	readonly sandboxes: readonly string[];
+	readonly containers: readonly string[];
+	/** Uids of pods that `gantry run` started. */
+	readonly pods?: readonly string[];
 }
 
-function cgroups(instance: string): string[] {
-	const root = '/sys/fs/cgroup';
-	const hierarchies = [root, ...readdirSync(root).map((name) => join(root, name))];
-	const names = [instance, `${instance}-system`];
-	return hierarchies
-		.flatMap((hierarchy) => names.map((name) => join(hierarchy, name)).filter(existsSync))
+/**
+ * Everything of an instance, while its daemon runs or not, that belongs to nothing of what lives, as `kind name`.
+ * To be asked while no call is under way: what is being made right now belongs to nothing yet.
+ */
+export function strangersOf(living: Living): string[] {
+	const all = processes();
+	return [
+		...strangeProcesses(living, all),
+		...strangeCgroups(living),
+		...strangeMounts(living),
+		...strangeLinks(living),
+		...strangeAddresses(living, all),
+		...strangeFiles(living),
+		...strangeLeases(living),
+	];
+}
+
+/** Whether a text names what lives: its id, or the twenty digits of it that a socket's name has. */
+function names({ sandboxes, containers }: Living, text: string): boolean {
+	return [...sandboxes, ...containers].some((id) => text.includes(id.slice(0, 20)));
+}
+
+function strangeProcesses(living: Living, all: readonly ProcessLook[]): string[] {
+	const { instance, folder } = living;
+	const isDaemon = ({ pid, words }: ProcessLook): boolean =>
+		pid === process.pid || words.includes(join(folder, 'state'));
+	const daemons = new Set(all.filter(isDaemon).map(({ pid }) => pid));
+	const isLauncher = ({ parent, words }: ProcessLook): boolean =>
+		words[1] === 'launcher' && daemons.has(parent);
+	const own = new RegExp(`^/${instance}(-system)?(/|$)|/${instance}-[0-9a-f]{64}`);
+	return all
+		.filter(({ words, cgroups }) => isOf(words, instance, folder) || cgroups.some((path) => own.test(path)))
+		.filter((look) => !isDaemon(look) && !isLauncher(look))
+		.filter(({ words, cgroups }) => !names(living, `${words.join(' ')} ${cgroups.join(' ')}`))
+		.map(({ pid, words, cgroups }) => `process ${pid} ${words.join(' ')} in ${cgroups.join(' ')}`);
+}
+
+function strangeCgroups(living: Living): string[] {
+	const { instance } = living;
+	const wholes = [instance, `${instance}-system`];
+	const found = cgroupsOf(instance);
+	const inside = found
+		.filter((path) => basename(path) === instance)
+		.flatMap((path) => namesIn(path).map((name) => join(path, name)))
+		.filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
+	return [...found.filter((path) => !wholes.includes(basename(path))), ...inside]
+		.filter((path) => !names(living, path))
 		.map((path) => `cgroup ${path}`);
 }
 
-function links(instance: string): string[] {
-	const isOurs = (name: string): boolean =>
-		name === `${instance}0` || alias(name).startsWith(`gantry:${instance}:`);
-	return readdirSync('/sys/class/net')
-		.filter(isOurs)
-		.map((name) => `link ${name}`);
-}
-
-function alias(link: string): string {
-	return read(`/sys/class/net/${link}/ifalias`);
-}
-
-function tables(instance: string): string[] {
-	const all = execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).trim().split('\n');
-	return all.filter((line) => line.endsWith(` gantry-${instance}`)).map((line) => `nftables ${line}`);
-}
-
-function processes(instance: string, folder: string): string[] {
-	const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-	const commands = pids.map((pid) => ({ pid, words: read(`/proc/${pid}/cmdline`).split('\0') }));
-	const isOurs = (words: readonly string[]): boolean =>
-		words.some(
-			(word, index) =>
-				(words[index - 1] === '--instance' && word === instance) || word.startsWith(`${folder}/`),
+/** In the mount namespace of the daemon: below its folders. In the others: whatever names an object that does not live. */
+function strangeMounts(living: Living): string[] {
+	const { folder } = living;
+	const whole = ['', 'root', 'state', 'root/images', 'root/containers'].map((name) => join(folder, name));
+	const here = mountPointsBelow(folder).filter((path) => !whole.includes(path) && !names(living, path));
+	const elsewhere = mountTables()
+		.slice(1)
+		.flatMap(({ pid, lines }) =>
+			lines
+				.filter((line) => line.includes(`${basename(folder)}/`))
+				.filter((line) => /(sandboxes|containers|netns)\/[0-9a-f]{64}/.test(line) && !names(living, line))
+				.map((line) => `mount ${line} of process ${pid}`),
 		);
-	return commands
-		.filter(({ words }) => isOurs(words))
-		.map(({ pid, words }) => `process ${pid} ${words.join(' ')}`);
+	return [...here.map((path) => `mount ${path}`), ...elsewhere];
 }
 
-function read(path: string): string {
-	try {
-		return readFileSync(path, 'utf8').trim();
-	} catch {
-		return '';
-	}
+function strangeLinks(living: Living): string[] {
+	const bridge = `${living.instance}0`;
+	const ports = linksOf(living.instance).filter(({ name }) => name !== bridge);
+	const owners = ports.map(({ alias }) => alias.split(':')[2] ?? '');
+	return ports
+		.filter((_, index) => {
+			const owner = owners[index] ?? '';
+			return !living.sandboxes.includes(owner) || owners.indexOf(owner) !== index;
+		})
+		.map(({ name, alias }) => `link ${name} (${alias})`);
 }
+
+/** Host ports that lead to addresses which no pod has, and addresses that several have. */
+function strangeAddresses(living: Living, all: readonly ProcessLook[]): string[] {
+	const { instance, sandboxes } = living;
+	const addresses = sandboxes.flatMap((id) => {
+		const member = all.find(({ cgroups }) => cgroups.some((path) => path.endsWith(`/${instance}-${id}`)));
+		return member === undefined ? [] : addressesOf(member.pid);
+	});
+	const twice = addresses.filter((address, index) => addresses.indexOf(address) !== index);
+	const targets = tablesOf(instance).flatMap((table) => tableTargets(table));
+	const nowhere = targets.filter((target) => !addresses.includes(target.split(' ')[0] ?? ''));
+	return [
+		...twice.map((address) => `address ${address} of several pods`),
+		...nowhere.map((target) => `host port to ${target}`),
+	];
+}
+
+/** Names with the digits of an id that does not live, half-written files, half-removed folders. */
+function strangeFiles(living: Living): string[] {
+	const { folder, pods = [] } = living;
+	const isStrange = (path: string): boolean => {
+		const name = basename(path);
+		if (/\.tmp$|^\.removed-/.test(name)) return true;
+		if (basename(join(path, '..')) === 'pods') return !pods.includes(name) && !names(living, name);
+		return !path.includes('/root/images/') && /[0-9a-f]{20}/.test(name) && !names(living, name);
+	};
+	const files = [...below(join(folder, 'state')), ...below(join(folder, 'root'))].filter(isStrange);
+	const layers = namesIn(join(folder, 'root/images/snapshots'))
+		.map((name) => join(folder, 'root/images/snapshots', name))
+		.filter((path) => !existsSync(join(path, 'layer.json')));
+	return [...files, ...layers].map((path) => `file ${path}`);
+}
+
+/** Paths below a folder, but not into the files of layers, containers and pods. */
+function below(folder: string): string[] {
+	return namesIn(folder).flatMap((name) => {
+		const path = join(folder, name);
+		const opaque = /\/(root\/containers\/[^/]+|images\/snapshots\/[^/]+\/fs|pods\/[^/]+|bundle\/rootfs)$/;
+		return [path, ...(opaque.test(path) ? [] : below(path))];
+	});
+}
+
+function strangeLeases(living: Living): string[] {
+	const folder = join(living.folder, 'root/images/leases');
+	return namesIn(folder)
+		.map((name) => ({ name, text: read(join(folder, name)) }))
+		.filter(({ text }) => !names(living, text))
+		.map(({ name, text }) => `lease ${name} ${text}`);
+}
+
+function mountPointsBelow(folder: string): string[] {
+	const [here] = mountTables();
+	return (here?.lines ?? [])
+		.map((line) => line.split(' ')[4] ?? '')
+		.filter((path) => path === folder || path.startsWith(`${folder}/`));
+}
+
+const cgroupsOf = (instance: string): string[] =>
+	cgroupsNamed((name) => name === instance || name.startsWith(`${instance}-`));
+
+function linksOf(instance: string): ReturnType<typeof links> {
+	const bridge = `${instance}0`;
+	return links().filter(
+		(link) => link.name === bridge || link.bridge === bridge || link.alias.startsWith(`gantry:${instance}:`),
+	);
+}
+
+const tablesOf = (instance: string): string[] =>
+	tables().filter((table) => table.endsWith(` gantry-${instance}`));
+
+const isOf = (words: readonly string[], instance: string, folder: string): boolean =>
+	words.some(
+		(word, index) =>
+			(words[index - 1] === '--instance' && word === instance) || word.startsWith(`${folder}/`),
+	);

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '#base/atomic-file.ts';
+import { removeHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf, messageOf } from '#base/errors.ts';
 import { isId } from '#base/ids.ts';
 import type { Attachment } from './chain.ts';
@@ -27,6 +27,11 @@ export class AttachmentStore {
 		await mkdir(this.#folder, { recursive: true, mode: 0o700 });
 		const value = { version: 1, ...attachment, network: encodeNetwork(attachment.network) };
 		await writeFileAtomic(this.#path(attachment.sandboxId), JSON.stringify(value), { durable: true });
+	}
+
+	/** Removes what a killed daemon was writing. */
+	async sweep(): Promise<void> {
+		await removeHalfWritten(this.#folder);
 	}
 
 	/** undefined when there is none; DATA_LOSS when it cannot be read. */

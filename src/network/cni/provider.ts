@@ -77,6 +77,7 @@ export class CniProvider implements NetworkProvider {
 
 	async restore(living: readonly LivingSandbox[]): Promise<void> {
 		await this.configuration.start();
+		await this.#store.sweep();
 		await this.#listen();
 		const alive = new Set(living.map(({ sandboxId }) => sandboxId));
 		for (const sandboxId of await this.#store.list()) {
