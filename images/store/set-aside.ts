@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { messageOf } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 
-/** Records that cannot be read are moved here and reported: never wiped, never in the way. */
+/** Records that cannot be read are moved here and reported: never wiped, never in the way. Without room they stay. */
 export class SetAside {
 	readonly root: string;
 	readonly #log: Log;
@@ -16,7 +16,11 @@ export class SetAside {
 	async take(path: string, name: string, why: unknown): Promise<void> {
 		const kept = join(this.root, `${name}.${Date.now()}`);
 		this.#log.error('An image record cannot be read and is kept aside', { path, kept, why: messageOf(why) });
-		await mkdir(this.root, { recursive: true, mode: 0o700 });
-		await rename(path, kept);
+		try {
+			await mkdir(this.root, { recursive: true, mode: 0o700 });
+			await rename(path, kept);
+		} catch (error) {
+			this.#log.warn('An image record cannot be kept aside', { path, why: messageOf(error) });
+		}
 	}
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errnoOf } from './errors.ts';
+import { errnoOf, fromSystemError } from './errors.ts';
 
 export interface WriteOptions {
 	/** Permission bits of the new file. Default 0600. */
@@ -10,13 +10,31 @@ export interface WriteOptions {
 	readonly durable?: boolean;
 }
 
-/** Replaces a file as a whole: a reader sees the old content or the new, never a part, whenever we are killed. */
+/**
+ * Replaces a file as a whole: a reader sees the old content or the new, never a part, whenever we are killed.
+ * RESOURCE_EXHAUSTED when there is no room for it.
+ */
 export async function writeFileAtomic(
 	path: string,
 	data: string | Uint8Array,
 	options: WriteOptions = {},
 ): Promise<void> {
 	const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+	try {
+		await writeAndRename(temporary, path, data, options);
+		if (options.durable) await syncFolder(dirname(path));
+	} catch (error) {
+		// Its own words do not always name the file: a write(2) that fails knows only a descriptor.
+		throw fromSystemError(`Cannot write ${path}`, error);
+	}
+}
+
+async function writeAndRename(
+	temporary: string,
+	path: string,
+	data: string | Uint8Array,
+	options: WriteOptions,
+): Promise<void> {
 	try {
 		const file = await open(temporary, 'wx', options.mode ?? 0o600);
 		try {
@@ -30,7 +48,6 @@ export async function writeFileAtomic(
 		await rm(temporary, { force: true });
 		throw error;
 	}
-	if (options.durable) await syncFolder(dirname(path));
 }
 
 /** Whether a file name is one that `writeFileAtomic` writes under before it renames. */

@@ -75,7 +75,7 @@ export function newStatus({ config }: ContainerRequest): ContainerStatus {
 
 /** The record comes first: whatever is made after it is found by recovery. */
 export async function makeFolders({ daemon, metadata }: Creation, status: ContainerStatus): Promise<void> {
-	await changing('create.folder', () => mkdir(metadata.folder, { mode: 0o700 }));
+	await changing('create.folder', () => daemon.containers.records.makeFolder(metadata.id));
 	await changing('create.making', () =>
 		daemon.containers.records.save(metadata.id, 'making', { metadata, status }),
 	);

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '#base/errors.ts';
+import { errnoOf, fromSystemError } from '#base/errors.ts';
 import { hostnameFile, hostsFile, resolvConf } from '../network/files.ts';
 import type { NetworkResult } from '../network/types.ts';
 import { POD_FILES } from '../spec/with-pod-files.ts';
@@ -16,15 +16,16 @@ export async function writePodFiles(
 	request: SandboxRequest,
 ): Promise<void> {
 	const hosts = request.namespaces.hostNetwork ? await readIfThere('/etc/hosts') : hostsFile(hostname, []);
-	await mkdir(folder, { mode: 0o700 });
+	const dns = resolvConf(request.dns, await readIfThere('/etc/resolv.conf'));
+	try {
+		await mkdir(folder, { mode: 0o700 });
+	} catch (error) {
+		throw fromSystemError(`Cannot make ${folder}`, error);
+	}
 	await Promise.all([
-		writeFile(
-			join(folder, POD_FILES.resolvConf),
-			resolvConf(request.dns, await readIfThere('/etc/resolv.conf')),
-			MODE,
-		),
-		writeFile(join(folder, POD_FILES.hostname), hostnameFile(hostname), MODE),
-		writeFile(join(folder, POD_FILES.hosts), hosts, MODE),
+		write(folder, 'resolvConf', dns),
+		write(folder, 'hostname', hostnameFile(hostname)),
+		write(folder, 'hosts', hosts),
 	]);
 }
 
@@ -35,10 +36,19 @@ export async function writeNetworkFiles(
 	request: SandboxRequest,
 	result: NetworkResult,
 ): Promise<void> {
-	await writeFile(join(folder, POD_FILES.hosts), hostsFile(hostname, result.ips), MODE);
+	await write(folder, 'hosts', hostsFile(hostname, result.ips));
 	if (result.dns === undefined || request.dns.servers.length > 0) return;
 	const text = resolvConf(result.dns, await readIfThere('/etc/resolv.conf'));
-	await writeFile(join(folder, POD_FILES.resolvConf), text, MODE);
+	await write(folder, 'resolvConf', text);
+}
+
+async function write(folder: string, file: keyof typeof POD_FILES, text: string): Promise<void> {
+	const path = join(folder, POD_FILES[file]);
+	try {
+		await writeFile(path, text, MODE);
+	} catch (error) {
+		throw fromSystemError(`Cannot write ${path}`, error);
+	}
 }
 
 async function readIfThere(path: string): Promise<string> {

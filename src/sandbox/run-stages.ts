@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { changing } from '#base/fault-points.ts';
 import type { CreatedContainer, Shim } from '#runtime';
@@ -36,7 +35,7 @@ export const NEW_STATUS: SandboxStatus = {
 
 /** The record comes first: whatever is made after it is found by recovery. */
 export async function makeFolder({ daemon, metadata, hostname, request }: Run): Promise<void> {
-	await changing('run.folder', () => mkdir(metadata.folder, { mode: 0o700 }));
+	await changing('run.folder', () => daemon.sandboxes.records.makeFolder(metadata.id));
 	await changing('run.making', () =>
 		daemon.sandboxes.records.save(metadata.id, 'making', { metadata, status: NEW_STATUS }),
 	);

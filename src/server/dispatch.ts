@@ -1,5 +1,5 @@
 /** What every RPC has in common: request id, log line, stages, metrics, and errors made into StatusErrors. */
-import { type Condition, internal, messageOf, StatusError } from '#base/errors.ts';
+import { type Condition, fromSystemError, type StatusError } from '#base/errors.ts';
 import type { Log, LogFields } from '#base/log.ts';
 import type { RpcName } from '#cri-api';
 import type { Call, Daemon, Handlers } from './types.ts';
@@ -17,7 +17,10 @@ interface StageTime {
 
 type AnyHandler = (daemon: Daemon, request: object, call: Call) => unknown;
 
-/** Calls the handlers. Every failure leaves as a StatusError; one that was none is a bug: INTERNAL, its stack logged. */
+/**
+ * Calls the handlers. Every failure leaves as a StatusError; one that was none is a lack of room that nobody
+ * foresaw, or a bug: INTERNAL, its stack logged.
+ */
 export function createDispatcher(daemon: Daemon, handlers: Handlers): Dispatcher {
 	let count = 0;
 	const begin = (name: RpcName, request: object, signal: AbortSignal) => {
@@ -73,10 +76,7 @@ class Operation {
 	}
 
 	failed(error: unknown): StatusError {
-		const failure =
-			error instanceof StatusError
-				? error
-				: internal(`${this.#name} failed: ${messageOf(error)}`, { cause: error });
+		const failure = fromSystemError(`${this.#name} failed`, error);
 		const fields = { ...this.#finish(failure.condition), error: failure.message };
 		if (!EXPECTED.has(failure.condition))
 			this.#daemon.recentErrors.add({ rpc: this.#name, code: failure.condition, message: failure.message });

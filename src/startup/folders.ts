@@ -65,7 +65,9 @@ export async function lockFolders(config: Config, launcher: Pick<Launcher, 'lock
 				{ cause: error },
 			);
 		}
-		await writeFile(path, `gantryd (pid ${process.pid}, instance ${config.instance}, ${config.listen})\n`);
+		const holder = `gantryd (pid ${process.pid}, instance ${config.instance}, ${config.listen})\n`;
+		// For people only, and a daemon must be able to start on a full disk.
+		await writeFile(path, holder).catch(() => {});
 	}
 }
 

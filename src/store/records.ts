@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isHalfWritten, removeHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
-import { dataLoss, errnoOf, messageOf } from '#base/errors.ts';
+import { dataLoss, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import type { Log } from '#base/log.ts';
 import { fromJson, toJson } from './json.ts';
@@ -59,6 +59,15 @@ export class Records<T> {
 	/** The folder of one object. */
 	folderOf(id: string): string {
 		return join(this.#folder, id);
+	}
+
+	/** Makes the folder of a new object. */
+	async makeFolder(id: string): Promise<void> {
+		try {
+			await mkdir(this.folderOf(id), { mode: 0o700 });
+		} catch (error) {
+			throw fromSystemError(`Cannot make ${this.folderOf(id)}`, error);
+		}
 	}
 
 	/**
