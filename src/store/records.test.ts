@@ -54,7 +54,7 @@ test('what a write left that was killed goes when the records are read', async (
 });
 
 test('a save into a folder that is gone fails; trySave does not', async () => {
-	await assert.rejects(records.save('gone', 'made', { name: 'x', size: 0n }), { code: 'ENOENT' });
+	await assert.rejects(records.save('gone', 'made', { name: 'x', size: 0n }), /ENOENT/);
 	await records.trySave('gone', 'made', { name: 'x', size: 0n });
 });
 
