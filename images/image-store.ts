@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
-import { errnoOf, failedPrecondition, fromSystemError, notFound } from '#base/errors.ts';
+import { dataLoss, errnoOf, failedPrecondition, fromSystemError, notFound } from '#base/errors.ts';
 import { KeyedLock } from '#base/keyed-lock.ts';
 import { ContentStore } from './content/content-store.ts';
 import { JsonDocument } from './content/json-document.ts';
@@ -37,8 +37,8 @@ const DEFAULT_MAX_LAYER_BYTES = 128 * 1024 ** 3;
 /** Opens the store, made if missing; what a crash interrupted is removed. FAILED_PRECONDITION for a newer store. */
 export async function openImageStore(options: ImageStoreOptions): Promise<ImageStore> {
 	const { root, files, log } = options;
-	await prepareRoot(root);
 	const setAside = new SetAside(join(root, 'unreadable'), log);
+	await prepareRoot(root, setAside);
 	const content = new ContentStore(join(root, 'content'));
 	const keepInterrupted = options.keepInterrupted ?? false;
 	if (!keepInterrupted) {
@@ -63,27 +63,35 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
 	return new DiskImageStore(options, { index, snapshots, content, leases, setAside, files });
 }
 
-async function prepareRoot(root: string): Promise<void> {
+async function prepareRoot(root: string, setAside: SetAside): Promise<void> {
 	const path = join(root, 'version.json');
 	try {
-		await mkdir(join(root, 'empty'), { recursive: true, mode: 0o700 });
-		await chmod(join(root, 'empty'), 0o755);
-		// Set-id programs of images lie below: nobody but root may reach them.
-		await chmod(root, 0o700);
-		const text = await readFile(path, 'utf8').catch((error) => {
-			if (errnoOf(error) === 'ENOENT') return undefined;
-			throw error;
-		});
-		if (text === undefined)
-			return await writeFileAtomic(path, `{"version":${STORE_VERSION}}\n`, { durable: true });
-		const version = JsonDocument.parse(text, path).count('version');
-		if (version !== STORE_VERSION) {
+		const version = await readVersion(path, setAside);
+		if (version !== undefined && version !== STORE_VERSION) {
 			throw failedPrecondition(
 				`Cannot open the image store ${root}: it is of version ${version}, this program knows ${STORE_VERSION}`,
 			);
 		}
+		await mkdir(join(root, 'empty'), { recursive: true, mode: 0o700 });
+		await chmod(join(root, 'empty'), 0o755);
+		// Set-id programs of images lie below: nobody but root may reach them.
+		await chmod(root, 0o700);
+		if (version === undefined)
+			await writeFileAtomic(path, `{"version":${STORE_VERSION}}\n`, { durable: true });
 	} catch (error) {
 		throw fromSystemError(`Cannot open the image store ${root}`, error);
+	}
+}
+
+/** undefined when there is none. One that cannot be read is set aside: every record tells its version itself. */
+async function readVersion(path: string, setAside: SetAside): Promise<number | undefined> {
+	try {
+		const version = JsonDocument.parse(await readFile(path, 'utf8'), path).count('version');
+		if (version === undefined) throw dataLoss(`Cannot read ${path}: it tells no version`);
+		return version;
+	} catch (error) {
+		if (errnoOf(error) !== 'ENOENT') await setAside.take(path, 'version.json', error);
+		return undefined;
 	}
 }
 

@@ -10,6 +10,8 @@ export type { RuntimeFeatures } from './features.ts';
 export { isAtLeast, runtimeFeatures } from './features.ts';
 export type { LauncherOptions } from './launcher/client.ts';
 export { startLauncher } from './launcher/client.ts';
+export type { NativeProcess } from './native-process.ts';
+export { readNativeProcess } from './native-process.ts';
 export type * from './oci/spec.ts';
 export { validateSpec } from './oci/validate.ts';
 export { cgroupsPathOfSpec } from './operations/context.ts';

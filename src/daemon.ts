@@ -4,14 +4,16 @@ import { openCgroups } from '#runtime';
 import type { Config } from './config/types.ts';
 import { type MetricsServer, startMetricsServer } from './metrics/http-server.ts';
 import { createDispatcher } from './server/dispatch.ts';
+import { Gate } from './server/gate.ts';
 import { startGrpcServer } from './server/grpc-server.ts';
 import { handlers } from './server/handlers.ts';
 import type { Daemon } from './server/types.ts';
+import { writeDataVersion } from './startup/data-version.ts';
 import { makeFolders } from './startup/folders.ts';
 import { endOwnLauncher, startOwnLauncher } from './startup/own-launcher.ts';
 import { checkRequirements } from './startup/requirements.ts';
 import { closeStores, openStores } from './startup/stores.ts';
-import { recover } from './store/recover.ts';
+import { finishRecovery, prepareChanges, takeOver } from './store/recover.ts';
 
 /** How long calls that are under way may still take when the daemon stops. */
 const STOP_GRACE_MS = 5000;
@@ -25,7 +27,10 @@ export interface RunningDaemon {
 	stop(): Promise<void>;
 }
 
-/** Starts everything in order: checks, folders and locks, launcher, stores, recovery, and at last the socket. A failure leaves nothing behind. */
+/**
+ * Starts everything in order: checks, folders and locks, launcher, stores, records and shims, the socket, and at last
+ * the parts of the recovery that may take long. A failure leaves nothing behind.
+ */
 export async function startDaemon(config: Config, log: Log): Promise<RunningDaemon> {
 	const startedMs = performance.now();
 	const started = new Rollback();
@@ -45,18 +50,24 @@ async function startParts(config: Config, log: Log, started: Rollback): Promise<
 	const cgroups = await openCgroups();
 	const launcher = await startOwnLauncher(config, log, cgroups);
 	started.push('the launcher', () => endOwnLauncher(launcher, config, cgroups));
+	await writeDataVersion(config, log);
 	const daemon = await openStores(config, log, cgroups, launcher);
 	started.push('the stores', () => closeStores(daemon));
-	await recover(daemon);
+	const half = await takeOver(daemon);
 	const metrics = await startMetrics(daemon);
 	started.push('the metrics server', async () => await metrics?.[Symbol.asyncDispose]());
+	const changes = new Gate();
 	const server = await startGrpcServer({
 		address: config.listen,
 		socket: config.socket,
 		maxMessageBytes: config.grpc.maxMessageBytes,
-		dispatcher: createDispatcher(daemon, handlers),
+		dispatcher: createDispatcher(daemon, handlers, changes),
 	});
 	started.push('the gRPC server', () => server.stop(STOP_GRACE_MS));
+	started.push('calls that wait', () => changes.refuse());
+	const unfinished = await prepareChanges(daemon, half);
+	changes.open();
+	await finishRecovery(daemon, unfinished);
 	return daemon;
 }
 

@@ -4,10 +4,12 @@ import { messageOf, StatusError } from '#base/errors.ts';
 import { createLog, type Log } from '#base/log.ts';
 import { type ConfigSources, DEFAULT_CONFIG_FILE, type LoadedConfig, loadConfig } from './config/load.ts';
 import { Reload } from './config/reload.ts';
-import { type RunningDaemon, startDaemon } from './daemon.ts';
+import type { RunningDaemon } from './daemon.ts';
+import { keepCompiledCode, useCompiledCode } from './startup/compiled-code.ts';
+import { refuseNewerData } from './startup/data-version.ts';
 import { VERSION } from './startup/version.ts';
 
-/** sysexits.h: the configuration is broken, so that starting again cannot help. */
+/** sysexits.h: the configuration or the data is not for this daemon, so that starting again cannot help. */
 const EX_CONFIG = 78;
 
 async function main(sources: ConfigSources): Promise<void> {
@@ -18,6 +20,13 @@ async function main(sources: ConfigSources): Promise<void> {
 	process.on('unhandledRejection', (error) =>
 		log.error('A failure was not handled; this is a bug', { error }),
 	);
+	await refuseNewerData(loaded.config).catch((error: unknown) => {
+		log.error(`Cannot start: ${messageOf(error)}`);
+		process.exit(EX_CONFIG);
+	});
+	useCompiledCode(loaded.config.root);
+	// Only now: most of the program takes long to compile.
+	const { startDaemon } = await import('./daemon.ts');
 	const starting = startDaemon(loaded.config, log);
 	const reload = new Reload(sources, loaded, log);
 	process.on('SIGHUP', () => reload.run());
@@ -28,6 +37,7 @@ async function main(sources: ConfigSources): Promise<void> {
 		log.error(`Cannot start: ${messageOf(error)}`, error instanceof StatusError ? {} : { error });
 		process.exit(1);
 	});
+	keepCompiledCode();
 }
 
 /** Ends the process with code 0; a start that fails ends it anyway. A second signal ends it at once. */

@@ -8,6 +8,7 @@ import { ProviderChoice } from './choice.ts';
 import { CniProvider } from './cni/provider.ts';
 import type { NetworkProvider } from './types.ts';
 
+export { readNote } from './sandbox-files.ts';
 export type * from './types.ts';
 
 export interface NetworkOptions {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { failedPrecondition, notFound, StatusError } from '#base/errors.ts';
 import { createLog } from '#base/log.ts';
 import { createDispatcher } from './dispatch.ts';
+import { Gate } from './gate.ts';
 import { RecentErrors } from './recent-errors.ts';
 import type { Call, Daemon, Handlers } from './types.ts';
 
@@ -12,7 +13,10 @@ interface Line {
 	readonly [field: string]: unknown;
 }
 
-function setUp(handlers: Record<string, (daemon: Daemon, request: object, call: Call) => unknown>) {
+function setUp(
+	handlers: Record<string, (daemon: Daemon, request: object, call: Call) => unknown>,
+	changes?: Gate,
+) {
 	const lines: Line[] = [];
 	const operations: string[] = [];
 	const stages: string[] = [];
@@ -25,7 +29,7 @@ function setUp(handlers: Record<string, (daemon: Daemon, request: object, call: 
 		},
 		recentErrors,
 	} as unknown as Daemon;
-	const dispatcher = createDispatcher(daemon, handlers as unknown as Handlers);
+	const dispatcher = createDispatcher(daemon, handlers as unknown as Handlers, changes);
 	return { dispatcher, lines, operations, stages, recentErrors };
 }
 
@@ -140,5 +144,30 @@ describe('dispatch of a stream', () => {
 			for await (const _message of dispatcher.stream('StreamContainers', {}, signal));
 		})();
 		assert.equal((await failureOf(reading)).condition, 'INTERNAL');
+	});
+});
+
+describe('dispatch while the daemon takes over what ran', () => {
+	const handlers = { ListContainers: () => ({}), StopContainer: () => ({ done: true }) };
+
+	it('answers reads at once; changes wait', async () => {
+		const gate = new Gate();
+		const { dispatcher, stages } = setUp(handlers, gate);
+		const stop = dispatcher.unary('StopContainer', {}, signal);
+		assert.deepEqual(await dispatcher.unary('ListContainers', {}, signal), {});
+		gate.open();
+		assert.deepEqual(await stop, { done: true });
+		await dispatcher.unary('StopContainer', {}, signal);
+		assert.deepEqual(stages, ['StopContainer recovery']);
+	});
+
+	it('ends a wait when the caller goes, and when the daemon ends', async () => {
+		const gate = new Gate();
+		const { dispatcher } = setUp(handlers, gate);
+		const late = await failureOf(dispatcher.unary('StopContainer', {}, AbortSignal.abort()));
+		assert.equal(late.condition, 'DEADLINE_EXCEEDED');
+		const cut = failureOf(dispatcher.unary('StopContainer', {}, signal));
+		gate.refuse();
+		assert.equal((await cut).condition, 'UNAVAILABLE');
 	});
 });

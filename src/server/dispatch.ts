@@ -2,6 +2,7 @@
 import { type Condition, fromSystemError, type StatusError } from '#base/errors.ts';
 import type { Log, LogFields } from '#base/log.ts';
 import type { RpcName } from '#cri-api';
+import type { Gate } from './gate.ts';
 import type { Call, Daemon, Handlers } from './types.ts';
 
 export interface Dispatcher {
@@ -19,9 +20,10 @@ type AnyHandler = (daemon: Daemon, request: object, call: Call) => unknown;
 
 /**
  * Calls the handlers. Every failure leaves as a StatusError; one that was none is a lack of room that nobody
- * foresaw, or a bug: INTERNAL, its stack logged.
+ * foresaw, or a bug: INTERNAL, its stack logged. Calls that change something wait for `changes` to be opened; reads
+ * never do.
  */
-export function createDispatcher(daemon: Daemon, handlers: Handlers): Dispatcher {
+export function createDispatcher(daemon: Daemon, handlers: Handlers, changes?: Gate): Dispatcher {
 	let count = 0;
 	const begin = (name: RpcName, request: object, signal: AbortSignal) => {
 		count += 1;
@@ -32,6 +34,8 @@ export function createDispatcher(daemon: Daemon, handlers: Handlers): Dispatcher
 		async unary(name, request, signal) {
 			const operation = begin(name, request, signal);
 			try {
+				if (changes?.isOpen === false && !READS.test(name))
+					await operation.call.stage('recovery', () => changes.pass(signal));
 				const response = await handlerOf(name)(daemon, request, operation.call);
 				operation.succeeded();
 				return response as object;

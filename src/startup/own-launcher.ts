@@ -4,9 +4,7 @@ import { type Cgroups, type Launcher, nativeBinary, startLauncher } from '#runti
 import type { Config } from '../config/types.ts';
 import { lockFolders, lockInstance } from './folders.ts';
 import { LauncherKeeper } from './launcher-keeper.ts';
-
-/** The cgroup of the launcher and of all shims. */
-const systemCgroup = ({ instance }: Config): string => `/${instance}-system`;
+import { systemCgroup } from './system-cgroup.ts';
 
 /** Starts the launcher, which holds the locks of both folders and lives in the instance's own cgroup. */
 export async function startOwnLauncher(config: Config, log: Log, cgroups: Cgroups): Promise<LauncherKeeper> {

@@ -1,55 +1,115 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, messageOf } from '#base/errors.ts';
+import { checkProcess, identify, type Op, type ProcessIdentity, readNativeProcess } from '#runtime';
 import { within } from '../sandbox/clean-up.ts';
 import type { Daemon } from '../server/types.ts';
+import { systemCgroup } from '../startup/system-cgroup.ts';
+import type { Half } from './recover-objects.ts';
 
 const STEP_TIMEOUT_MS = 30_000;
+const KILL_TIMEOUT_MS = 10_000;
 
-/** Removes what no record owns: layers and leases of containers and files of sandboxes that a reboot took, shims that nobody knows. */
-export async function removeOrphans(daemon: Daemon): Promise<void> {
-	await Promise.all([removeShims(daemon), removeLeases(daemon), removeLayers(daemon), removeFiles(daemon)]);
+/** What no record owns: after a reboot, or when somebody removed the state folder, with or without what ran. */
+export interface Orphans {
+	/** Ids of containers that have an image's lease, and that have written something. */
+	readonly holders: readonly string[];
+	readonly layers: readonly string[];
+	/** Ids of sandboxes that have files. */
+	readonly files: readonly string[];
+	/** Socket paths of shims, and shims without a socket. */
+	readonly sockets: readonly string[];
+	readonly shims: readonly ProcessIdentity[];
+	/** OCI paths. */
+	readonly cgroups: readonly string[];
 }
 
-async function removeLeases({ images, containers }: Daemon): Promise<void> {
-	const lost = images.holders().filter(({ holder }) => containers.get(holder) === undefined);
-	await Promise.all(lost.map(({ holder }) => images.release(holder)));
-}
-
-async function removeLayers({ containers, launcher, log }: Daemon): Promise<void> {
-	const lost = (await names(containers.layersFolder)).filter((id) => containers.get(id) === undefined);
-	for (const id of lost) {
-		log.info('removing what a lost container wrote', { container: id });
-		await launcher.removeTree(containers.layerFolder(id));
-	}
-}
-
-async function removeFiles({ sandboxes, log }: Daemon): Promise<void> {
-	const lost = (await names(sandboxes.filesFolder)).filter((id) => sandboxes.get(id) === undefined);
-	for (const id of lost) {
-		log.info('removing the files of a lost sandbox', { sandbox: id });
-		await rm(sandboxes.filesOf(id), { recursive: true, force: true });
-	}
-}
-
-async function removeShims({ sandboxes, log }: Daemon): Promise<void> {
-	const known = new Set(sandboxes.list().map(({ metadata }) => sandboxes.shims.socketPath(metadata.id)));
-	const sockets = (await names(sandboxes.shims.folder)).map((name) => join(sandboxes.shims.folder, name));
-	await Promise.all(
-		sockets
-			.filter((path) => !known.has(path))
-			.map(async (path) => {
-				try {
-					await within(`end the shim at ${path}`, STEP_TIMEOUT_MS, () =>
-						endStranger(sandboxes.shims.connect, path),
-					);
-					log.warn('ended a shim that no record owned', { path });
-				} catch (error) {
-					log.debug('removing the socket of a shim that is gone', { path, error: messageOf(error) });
-				}
-				await rm(path, { force: true });
-			}),
+/** Looks for them. To be called before anything is made: what is being made looks the same. */
+export async function findOrphans(daemon: Daemon, half: Half): Promise<Orphans> {
+	const { images, containers, sandboxes, cgroups, config } = daemon;
+	const known = new Set(
+		[...sandboxes.list(), ...containers.list(), ...half.sandboxes, ...half.containers].map(
+			({ metadata }) => metadata.id,
+		),
 	);
+	const isLost = (id: string): boolean => !known.has(id);
+	const living = new Set([...known].map((id) => sandboxes.shims.socketPath(id)));
+	const sockets = (await names(sandboxes.shims.folder)).map((name) => join(sandboxes.shims.folder, name));
+	const ofObject = new RegExp(`^${config.instance}-([0-9a-f]{64})$`);
+	return {
+		holders: images
+			.holders()
+			.map(({ holder }) => holder)
+			.filter(isLost),
+		layers: (await names(containers.layersFolder)).filter(isLost),
+		files: (await names(sandboxes.filesFolder)).filter(isLost),
+		sockets: sockets.filter((path) => !living.has(path)),
+		shims: await lostShims(daemon, isLost),
+		cgroups: await cgroups.find('/', (name) => {
+			const id = ofObject.exec(name)?.[1];
+			return id !== undefined && isLost(id);
+		}),
+	};
+}
+
+async function lostShims(
+	{ cgroups, config }: Daemon,
+	isLost: (id: string) => boolean,
+): Promise<readonly ProcessIdentity[]> {
+	const pids = await cgroups.processes(systemCgroup(config));
+	const processes = await Promise.all(pids.map(readNativeProcess));
+	const lost = processes.filter(
+		(process) =>
+			process?.command === 'shim' && process.instance === config.instance && isLost(process.sandboxId),
+	);
+	const identities = await Promise.all(lost.map((process) => identify(process?.pid ?? 0)));
+	return identities.filter((identity) => identity !== undefined);
+}
+
+/** Removes them. What fails is logged, and found again at the next start. */
+export async function removeOrphans(daemon: Daemon, orphans: Orphans): Promise<void> {
+	// Processes before what they use.
+	await each(daemon, 'a shim that no record owns', orphans.sockets, (path) => endAtSocket(daemon, path));
+	await each(daemon, 'a shim that no record owns', orphans.shims, killShim);
+	await each(daemon, 'the cgroup of a lost container', orphans.cgroups, (path) => removeCgroup(daemon, path));
+	const { images, containers, sandboxes, launcher } = daemon;
+	await each(daemon, 'what a lost container wrote', orphans.layers, (id) =>
+		launcher.removeTree(containers.layerFolder(id)),
+	);
+	await each(daemon, 'the files of a lost sandbox', orphans.files, (id) =>
+		rm(sandboxes.filesOf(id), { recursive: true, force: true }),
+	);
+	await each(daemon, 'the image lease of a lost container', orphans.holders, (id) => images.release(id));
+}
+
+async function each<T extends string | ProcessIdentity>(
+	{ log }: Daemon,
+	what: string,
+	orphans: readonly T[],
+	remove: (orphan: T) => Promise<unknown>,
+): Promise<void> {
+	await Promise.all(
+		orphans.map(async (orphan) => {
+			const name = typeof orphan === 'string' ? orphan : `process ${orphan.pid}`;
+			try {
+				await remove(orphan);
+				log.info(`removed ${what}`, { name });
+			} catch (error) {
+				log.error(`cannot remove ${what}`, { name, error: messageOf(error) });
+			}
+		}),
+	);
+}
+
+async function endAtSocket({ sandboxes, log }: Daemon, path: string): Promise<void> {
+	try {
+		await within(`end the shim at ${path}`, STEP_TIMEOUT_MS, () =>
+			endStranger(sandboxes.shims.connect, path),
+		);
+	} catch (error) {
+		log.debug('removing the socket of a shim that is gone', { path, error: messageOf(error) });
+	}
+	await rm(path, { force: true });
 }
 
 async function endStranger(connect: Daemon['sandboxes']['shims']['connect'], path: string): Promise<void> {
@@ -62,6 +122,18 @@ async function endStranger(connect: Daemon['sandboxes']['shims']['connect'], pat
 	} finally {
 		shim.disconnect();
 	}
+}
+
+async function killShim(identity: ProcessIdentity): Promise<void> {
+	if (await checkProcess(identity)) process.kill(identity.pid, 'SIGKILL');
+}
+
+async function removeCgroup({ cgroups, launcher }: Daemon, path: string): Promise<void> {
+	const plan = cgroups.members(path).flatMap((member): readonly Op[] => [
+		{ op: 'cgroup_kill', path: member.path, v2: member.v2 ? 1 : 0, timeout_ms: KILL_TIMEOUT_MS },
+		{ op: 'cgroup_remove', path: member.path, timeout_ms: KILL_TIMEOUT_MS },
+	]);
+	await launcher.teardown(plan);
 }
 
 async function names(folder: string): Promise<readonly string[]> {

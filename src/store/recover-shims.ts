@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '#base/errors.ts';
 import type { Shim, ShimContainer } from '#runtime';
 import { containerLost } from '../container/exits.ts';
@@ -6,25 +7,54 @@ import { shimLost, watchShim } from '../sandbox/shim-events.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import type { Daemon } from '../server/types.ts';
 
-/** A shim answers at once; one that does not is stuck, and its sandbox must not keep the others waiting. */
+/** A shim answers at once. One that does not is waited for beside what else there is to do: it may be stopped. */
+const PATIENCE_MS = 500;
+/** Longest wait for the shim of a sandbox that is to be taken back. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /** Connects to the shim of every sandbox, all at once. A sandbox whose shim is gone is not ready any more. */
 export async function reconnectAll(daemon: Daemon, sandboxes: readonly Sandbox[]): Promise<void> {
-	await Promise.all(sandboxes.map((sandbox) => reconnect(daemon, sandbox)));
+	const silent = new Set(sandboxes.map(({ metadata }) => metadata.id));
+	const patience = new AbortController();
+	const all = Promise.all(
+		sandboxes.map(async (sandbox) => {
+			await reconnect(daemon, sandbox);
+			silent.delete(sandbox.metadata.id);
+		}),
+	);
+	const late = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {});
+	await Promise.race([all, late]);
+	patience.abort();
+	if (silent.size > 0) daemon.log.warn('shims do not answer yet', { sandboxes: [...silent] });
 }
 
 async function reconnect(daemon: Daemon, sandbox: Sandbox): Promise<void> {
 	const { id } = sandbox.metadata;
 	try {
-		await within(`connect to the shim of sandbox ${id}`, CONNECT_TIMEOUT_MS, async () => {
-			const shim = await connectTo(daemon, sandbox);
-			await adopt(daemon, id, await watchShim(daemon, id, shim));
-		});
+		const shim = await connectTo(daemon, sandbox);
+		// Removed while its shim was waited for.
+		if (daemon.sandboxes.get(id) === undefined) return shim.disconnect();
+		await adopt(daemon, id, await watchShim(daemon, id, shim));
 	} catch (error) {
 		daemon.log.warn('a sandbox has no shim', { sandbox: id, error: messageOf(error) });
 		await shimLost(daemon, id, daemon.sandboxes.shims.get(id));
 	}
+}
+
+/** Connects to the shims of sandboxes that were never published, so that they can be taken back. */
+export async function reconnectHalfMade(daemon: Daemon, sandboxes: readonly Sandbox[]): Promise<void> {
+	await Promise.all(
+		sandboxes.map(async (sandbox) => {
+			const { id } = sandbox.metadata;
+			try {
+				await within(`connect to the shim of sandbox ${id}`, CONNECT_TIMEOUT_MS, async () => {
+					await watchShim(daemon, id, await connectTo(daemon, sandbox));
+				});
+			} catch (error) {
+				daemon.log.debug('a half-made sandbox has no shim', { sandbox: id, error: messageOf(error) });
+			}
+		}),
+	);
 }
 
 /** The shim of the record and no other: a pid and a socket path may belong to somebody else by now. */

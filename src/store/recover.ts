@@ -2,31 +2,46 @@ import { removeHalfWritten } from '#base/atomic-file.ts';
 import { makePauseRoot } from '../sandbox/pause-root.ts';
 import type { Daemon } from '../server/types.ts';
 import { finishHalfDone } from './recover-half-done.ts';
+import { livingNetworks } from './recover-networks.ts';
 import { type Half, readObjects } from './recover-objects.ts';
-import { removeOrphans } from './recover-orphans.ts';
-import { reconnectAll } from './recover-shims.ts';
+import { findOrphans, type Orphans, removeOrphans } from './recover-orphans.ts';
+import { reconnectAll, reconnectHalfMade } from './recover-shims.ts';
+
+/** What is left to do once everything can be served. */
+export interface Unfinished {
+	readonly half: Half;
+	readonly orphans: Orphans;
+}
 
 /**
  * Takes over what the daemon before left: objects are read, their shims connected again, exits that happened
- * meanwhile taken note of, the network told who lives; then what was half made or half removed is finished and
- * what nobody owns is removed. Nothing that runs is disturbed. Called once, before the first request.
+ * meanwhile taken note of. Nothing that runs is disturbed, and nothing that is slow or can hang is waited for. After
+ * it reads can be answered. Called once, before the first request.
  */
-export async function recover(daemon: Daemon): Promise<void> {
-	const { config, network, sandboxes, containers, log } = daemon;
+export async function takeOver(daemon: Daemon): Promise<Half> {
+	const { config, sandboxes } = daemon;
 	await removeHalfWritten(config.state);
 	await makePauseRoot(config.root, config.runtime.nativeFolder);
-	const half: Half = await readObjects(daemon);
-	await reconnectAll(daemon, [...sandboxes.list(), ...half.sandboxes]);
-	// Before anything is released: the provider must know its own first.
-	await network.restore(livingNetworks(daemon));
-	await finishHalfDone(daemon, half);
-	await removeOrphans(daemon);
-	log.info('recovered', { sandboxes: sandboxes.list().length, containers: containers.list().length });
+	const half = await readObjects(daemon);
+	await reconnectAll(daemon, sandboxes.list());
+	return half;
 }
 
-function livingNetworks({ sandboxes }: Daemon): Parameters<Daemon['network']['restore']>[0] {
-	return sandboxes.list().flatMap(({ metadata, status }) => {
-		if (status.network === undefined || status.networkReleased) return [];
-		return [{ sandboxId: metadata.id, folder: metadata.folder, result: status.network }];
-	});
+/**
+ * What must be known before anything is made or released: the network is told who lives, and what nobody owns is
+ * noted, because new objects have no published owner for a while, either.
+ */
+export async function prepareChanges(daemon: Daemon, half: Half): Promise<Unfinished> {
+	const orphans = await findOrphans(daemon, half);
+	await daemon.network.restore(await livingNetworks(daemon));
+	return { half, orphans };
+}
+
+/** What was half made or half removed is finished, and what nobody owns is removed, while calls are served. */
+export async function finishRecovery(daemon: Daemon, { half, orphans }: Unfinished): Promise<void> {
+	const { sandboxes, containers, log } = daemon;
+	await reconnectHalfMade(daemon, half.sandboxes);
+	await finishHalfDone(daemon, half);
+	await removeOrphans(daemon, orphans);
+	log.info('recovered', { sandboxes: sandboxes.list().length, containers: containers.list().length });
 }

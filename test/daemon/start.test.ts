@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, linkSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+	existsSync,
+	linkSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,6 +89,22 @@ describe('gantryd that cannot start says why, and leaves nothing behind', () => 
 		const { message } = await run('', '--set', `runtime.native_folder=${folder}`);
 		assert.match(message, /gantry-shim, gantry-hook, pause not found in .*: run make -C runtime\/native/);
 	});
+
+	for (const option of ['state', 'root'])
+		it(`a ${option} folder that a newer daemon has written, which is left as it is`, async () => {
+			mkdirSync(join(folder, option), { mode: 0o750 });
+			writeFileSync(join(folder, option, 'version.json'), '{"version":2,"writtenBy":"9.8.7","more":true}');
+			const { code, message } = await run('');
+			assert.equal(code, EX_CONFIG);
+			assert.match(
+				message,
+				new RegExp(`The ${option} folder ${folder}/${option} was written by gantryd 9.8.7`),
+			);
+			assert.match(message, /Start gantryd 9\.8\.7 or a newer one/);
+			assert.deepEqual(readdirSync(folder).toSorted(), ['gantry.toml', option].toSorted());
+			assert.deepEqual(readdirSync(join(folder, option)), ['version.json']);
+			assert.equal(statSync(join(folder, option)).mode & 0o777, 0o750);
+		});
 
 	it('a metrics address that is taken, although everything else had been started', async () => {
 		const server = createServer();

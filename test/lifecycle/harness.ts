@@ -35,7 +35,7 @@ import { readHostFacts } from '../../src/spec/host-facts.ts';
 import { makeFolders } from '../../src/startup/folders.ts';
 import { endOwnLauncher } from '../../src/startup/own-launcher.ts';
 import { Stats } from '../../src/stats/stats.ts';
-import { recover } from '../../src/store/recover.ts';
+import { finishRecovery, prepareChanges, takeOver } from '../../src/store/recover.ts';
 import { connectCri, type TestCri } from '../support/cri-client.ts';
 import { leftoversOf } from '../support/leftovers.ts';
 import { FakeImages } from './fake-images.ts';
@@ -102,7 +102,7 @@ export class TestBed implements AsyncDisposable {
 		});
 		const daemon = await this.#open(config, launcher);
 		await launcher.enterCgroups(daemon.cgroups.members(`/${this.instance}-system`));
-		await recover(daemon);
+		await finishRecovery(daemon, await prepareChanges(daemon, await takeOver(daemon)));
 		daemon.events.subscribe((event) => this.events.push(event));
 		const server = await startGrpcServer({
 			address: config.listen,

@@ -6,7 +6,6 @@ import { after, test } from 'node:test';
 import { loadConfig } from '../../config/load.ts';
 import { findFiles } from './files.ts';
 import { mountPoints } from './mounts.ts';
-import { parseCommandLine } from './processes.ts';
 import { readOwned } from './scene.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'gantry-doctor-'));
@@ -18,18 +17,6 @@ async function record(kind: 'sandboxes' | 'containers', name: string, text: stri
 	await mkdir(join(state, kind, name), { recursive: true });
 	await writeFile(join(state, kind, name, 'record.json'), text);
 }
-
-test('a shim tells whose it is on its command line', () => {
-	const argv = ['gantry-shim', 'shim', '--sandbox', id('a'), '--instance', 'demo', ''];
-	assert.deepEqual(parseCommandLine(7, argv), {
-		pid: 7,
-		command: 'shim',
-		instance: 'demo',
-		sandboxId: id('a'),
-	});
-	assert.equal(parseCommandLine(7, ['vim', 'gantry-shim']), undefined);
-	assert.equal(parseCommandLine(7, ['']), undefined);
-});
 
 test('mount points with their escapes undone', () => {
 	const text = '36 35 98:0 / /mnt/a\\040b rw - ext4 /dev/x rw\n37 35 0:4 net:[1] /run/x rw - nsfs nsfs rw\n';

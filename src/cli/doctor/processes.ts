@@ -1,15 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { identify } from '#runtime';
+import { identify, type NativeProcess, readNativeProcess } from '#runtime';
 import type { Finding } from './finding.ts';
 import { namesIn, type Scene } from './scene.ts';
-
-interface NativeProcess {
-	readonly pid: number;
-	readonly command: 'shim' | 'launcher';
-	readonly instance: string;
-	/** Of a shim. */
-	readonly sandboxId: string;
-}
 
 /** Shims without a record, and launchers that outlived their daemon. `ownLauncher`: that of this very command. */
 export async function findProcesses(scene: Scene, ownLauncher: number): Promise<readonly Finding[]> {
@@ -39,21 +31,8 @@ function whyLost({ owned, daemonRuns }: Scene, process: NativeProcess): string |
 
 async function nativeProcesses(): Promise<readonly NativeProcess[]> {
 	const pids = (await namesIn('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-	const found = await Promise.all(pids.map(readProcess));
+	const found = await Promise.all(pids.map(readNativeProcess));
 	return found.filter((process) => process !== undefined);
-}
-
-/** What the C program's command line says (runtime/native/main.c). */
-async function readProcess(pid: number): Promise<NativeProcess | undefined> {
-	const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
-	return parseCommandLine(pid, argv);
-}
-
-export function parseCommandLine(pid: number, argv: readonly string[]): NativeProcess | undefined {
-	const [program = '', command] = argv;
-	if (!/(^|\/)gantry-shim$/.test(program) || (command !== 'shim' && command !== 'launcher')) return undefined;
-	const after = (flag: string) => (argv.includes(flag) ? (argv[argv.indexOf(flag) + 1] ?? '') : '');
-	return { pid, command, instance: after('--instance'), sandboxId: after('--sandbox') };
 }
 
 const TICKS_PER_SECOND = 100n;
