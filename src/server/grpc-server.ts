@@ -134,12 +134,18 @@ async function drained(call: ServerWritableStream<object, object>, signal: Abort
 
 type ServerSurfaceCall = Pick<ServerUnaryCall<object, object>, 'getDeadline'> & Pick<EventEmitter, 'on'>;
 
+/** The client counts from when it sent the call, so its deadline passes before ours. */
+const DEADLINE_SLACK_MS = 100;
+
 /** Aborts when the client's deadline passes or the client goes away; the reason says which. */
 function signalOf(call: ServerSurfaceCall): AbortSignal {
 	const controller = new AbortController();
+	const deadline = call.getDeadline();
+	const leftMs = (deadline instanceof Date ? deadline.getTime() : deadline) - Date.now();
+	// Not by the clock of the wall, which may be set meanwhile.
+	const lateFromMs = performance.now() + leftMs - DEADLINE_SLACK_MS;
 	call.on('cancelled', () => {
-		const deadline = call.getDeadline();
-		const late = Date.now() >= (deadline instanceof Date ? deadline.getTime() : deadline);
+		const late = performance.now() >= lateFromMs;
 		controller.abort(
 			late ? deadlineExceeded("The caller's deadline has passed") : cancelled('The caller went away'),
 		);
