@@ -95,8 +95,17 @@ export class Puller {
 			return image;
 		} catch (error) {
 			report(false, 0);
+			await this.#giveBack(error);
 			throw error;
 		}
+	}
+
+	/** What came before the room ran out takes it from everybody else. What fails here the doctor finds. */
+	async #giveBack(error: unknown): Promise<void> {
+		if (!(error instanceof StatusError) || error.condition !== 'RESOURCE_EXHAUSTED') return;
+		const { garbage, mutations } = this.#options;
+		await mutations.run('index', () => garbage.sweepDocuments()).catch(() => {});
+		await garbage.sweepLayers().catch(() => {});
 	}
 
 	async #sources(reference: Reference, { credentials }: PullOptions): Promise<Source[]> {

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFileAtomic } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
 import type { OciSpec } from './oci/spec.ts';
 import { validateSpec } from './oci/validate.ts';
@@ -7,7 +8,8 @@ import { encodePlan, type Op } from './shim/codec.ts';
 
 /**
  * The bundle of a container. Written before the shim is asked for anything, so whatever exists on the machine can be
- * taken back, however we end. Two processes never write one bundle, and a half-written file is found by its reader.
+ * taken back, however we end. Two processes never write one bundle. The teardown plan is there whole or not at all:
+ * half of it could not be carried out, and the container not be removed.
  *
  *   config.json     the OCI spec
  *   teardown.json   the plan of delete, used by the shim, by rollback and by recovery when the shim is dead
@@ -17,7 +19,7 @@ export async function writeBundle(bundle: string, spec: OciSpec, teardown: reado
 	try {
 		await mkdir(bundle, { recursive: true, mode: 0o700 });
 		await Promise.all([
-			writeFile(join(bundle, 'teardown.json'), JSON.stringify(teardown), { mode: 0o600 }),
+			writeFileAtomic(join(bundle, 'teardown.json'), JSON.stringify(teardown)),
 			writeFile(join(bundle, 'config.json'), JSON.stringify(spec), { mode: 0o600 }),
 		]);
 	} catch (error) {

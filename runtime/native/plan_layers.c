@@ -81,7 +81,7 @@ static int make_overlay(struct plan *plan, const struct op_root_overlay *overlay
 	if (result == 0 && *overlay->options) result = append(options, ",", overlay->options, failure);
 	if (result < 0) return result;
 	if (mkdir("root", 0700) < 0 || mount("overlay", "root", "overlay", 0, options) < 0)
-		return fail(failure, errno, "cannot make the overlay");
+		return fail(failure, errno, "cannot make the overlay%s%s", *overlay->upper ? " that writes to " : "", overlay->upper);
 	*fd = open_tree(AT_FDCWD, "root", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	return *fd < 0 ? fail(failure, errno, "cannot take the overlay out of its namespace") : 0;
 }

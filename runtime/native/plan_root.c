@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include "plan_internal.h"
 
@@ -79,26 +81,38 @@ static bool takes_single_lowers(void)
 	return !takes_anything && fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", "/", 0) == 0;
 }
 
-int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure)
+static int mount_overlay(struct plan *plan, const struct op_root_overlay *arguments, int *fd, struct failure *failure)
 {
-	DECODE(root_overlay, arguments);
 	struct op_root_idmap maps;
 	char message[200];
 	bool mapped = root_maps(plan, &maps);
-	if (mapped || !takes_single_lowers()) return placed_overlay(plan, &arguments, mapped ? &maps : NULL, fd, failure);
+	if (mapped || !takes_single_lowers()) return placed_overlay(plan, arguments, mapped ? &maps : NULL, fd, failure);
 	AUTO_CLOSE int context = fsopen("overlay", FSOPEN_CLOEXEC);
 	if (context < 0) return fail(failure, errno, "this kernel has no overlay");
 	int result = fsconfig(context, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0 ? fail(failure, errno, "overlay takes no source") : 0;
-	if (result == 0) result = set_lowers(context, &arguments, failure);
-	if (result == 0) result = set_uppers(context, &arguments, failure);
-	if (result == 0) result = set_overlay_options(context, arguments.options, failure);
+	if (result == 0) result = set_lowers(context, arguments, failure);
+	if (result == 0) result = set_uppers(context, arguments, failure);
+	if (result == 0) result = set_overlay_options(context, arguments->options, failure);
 	if (result < 0) return result;
 	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
 		int err = errno;
-		return fail(failure, err, "cannot make the overlay%s", kernel_message(context, message, sizeof message));
+		return fail(failure, err, "cannot make the overlay%s%s%s", *arguments->upper ? " that writes to " : "", arguments->upper,
+			    kernel_message(context, message, sizeof message));
 	}
 	*fd = fsmount(context, FSMOUNT_CLOEXEC, 0);
 	return *fd < 0 ? fail(failure, errno, "cannot mount the overlay") : 0;
+}
+
+int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure)
+{
+	DECODE(root_overlay, arguments);
+	struct statfs made;
+	int result = mount_overlay(plan, &arguments, fd, failure);
+	if (result < 0 || *arguments.upper == 0) return result;
+	/* Without room for its work folder the kernel makes the overlay all the same, but read-only. */
+	if (fstatfs(*fd, &made) == 0 && (made.f_flags & ST_RDONLY) == 0) return 0;
+	close_at(fd);
+	return fail(failure, ENOSPC, "overlay has no room for its work folder in %s", arguments.work);
 }
 
 int root_bind_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure)

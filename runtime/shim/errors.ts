@@ -32,6 +32,8 @@ export class ProtocolError extends Error {
 }
 
 const EXHAUSTED = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
+/** The last word of a hook of ours: `cannot write the result /x: ENOSPC`. */
+const LAST_WORD = /: (E[A-Z]+)$/;
 /** These only say that a program failed or took too long; the detail has said it already. */
 const SPOKEN = new Set(['ECANCELED', 'ETIMEDOUT']);
 
@@ -45,8 +47,9 @@ export function explain(what: string, error: unknown, plan: readonly Op[] = []):
 	return make(sentence(what, error, plan), { cause: error });
 }
 
-function factoryFor({ errno, op }: ProtocolError): typeof internal {
-	if (EXHAUSTED.has(errno)) return resourceExhausted;
+function factoryFor({ errno, op, detail }: ProtocolError): typeof internal {
+	const saidByHook = op === 'hooks' ? LAST_WORD.exec(detail)?.[1] : undefined;
+	if (EXHAUSTED.has(saidByHook ?? errno)) return resourceExhausted;
 	// The node does not know the AppArmor profile or SELinux label; whoever loads it can ask again.
 	if (errno === 'EBUSY' || op === 'labels') return failedPrecondition;
 	// The kernel refuses the value of a limit: a CPU that is not there, a period out of its range.

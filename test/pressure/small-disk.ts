@@ -5,7 +5,9 @@ import {
 	mkdirSync,
 	mkdtempSync,
 	openSync,
+	readdirSync,
 	rmSync,
+	statSync,
 	truncateSync,
 	writeFileSync,
 	writeSync,
@@ -42,6 +44,15 @@ export class SmallDisk implements Disposable {
 	fill(what: Scarcity): void {
 		if (what === 'space') this.#fillSpace();
 		else this.#fillInodes();
+	}
+
+	/** Fills it, and gives back so many pages or inodes. */
+	leave(count: number, what: Scarcity): void {
+		this.fill(what);
+		const folder = this.#fillerFolder();
+		const space = join(folder, 'space');
+		if (what === 'space') truncateSync(space, statSync(space).size - count * 4096);
+		else for (const name of readdirSync(folder).slice(0, count)) rmSync(join(folder, name));
 	}
 
 	/** Gives back what `fill` took. */

@@ -110,6 +110,9 @@ export class Stage implements AsyncDisposable {
 			...items.map(({ id, state }) => `sandbox ${id} ${state}`),
 			...containers.map(({ id, state }) => `container ${id} ${state}`),
 			...images.map(({ id }) => `image ${id}`),
+			...readdirSync(join(root.path, 'images/content'), { recursive: true }).map(
+				(name) => `image document ${name}`,
+			),
 			...folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name))),
 		].toSorted();
 	}
