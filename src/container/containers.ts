@@ -31,7 +31,7 @@ export class Containers {
 	readonly host: HostFacts;
 	/** STATE/containers. */
 	readonly folder: string;
-	/** Containers that an earlier daemon started without living to say so: the next StartContainer succeeds. */
+	/** Containers that an earlier daemon started, perhaps without living to say so: StartContainer succeeds once more. */
 	readonly startsUntold = new Set<string>();
 	/** Containers being made, by sandbox: its removal waits for them. */
 	readonly making = new Map<string, Set<Promise<unknown>>>();

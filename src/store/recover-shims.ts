@@ -84,10 +84,12 @@ async function adopt(daemon: Daemon, sandboxId: string, found: readonly ShimCont
 	for (const { metadata, status } of containers.ofSandbox(sandboxId)) {
 		const now = byId.get(metadata.id);
 		if (now === undefined) await containerLost(daemon, metadata.id);
-		// Started, but the daemon ended before it could note so: whoever asked for it will ask again.
-		else if (now.startedAtNs !== undefined && status.startedAtNs === undefined) {
+		if (now?.startedAtNs === undefined) continue;
+		// Whoever asked for the start may not have heard of it, and asks again.
+		containers.startsUntold.add(metadata.id);
+		// The daemon may have ended before it could note it, too.
+		if (status.startedAtNs === undefined) {
 			containers.update(metadata.id, { startedAtNs: now.startedAtNs });
-			containers.startsUntold.add(metadata.id);
 			await containers.trySave(metadata.id);
 		}
 	}

@@ -27,6 +27,8 @@ export interface TestDaemonOptions {
 	/** Take these over from another test daemon: a second one on the same folders, or a restart. */
 	readonly folder?: string;
 	readonly instance?: string;
+	/** More of its environment. */
+	readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface DaemonProcess {
@@ -49,6 +51,8 @@ export interface TestDaemon extends AsyncDisposable {
 	readonly process: DaemonProcess;
 	/** Ends the daemon and waits; pods live on. Default SIGTERM, which must end it with code 0. */
 	stop(signal?: NodeJS.Signals): Promise<void>;
+	/** Waits for a daemon that is killed by something else. */
+	died(): Promise<void>;
 	/** Starts it again on the same folders, and waits until it is ready. */
 	start(): Promise<void>;
 	/** Removes all pods, stops the daemon, removes the folder, and fails if anything is left on the machine. */
@@ -56,8 +60,14 @@ export interface TestDaemon extends AsyncDisposable {
 }
 
 /** Starts a daemon process without waiting for it. */
-export function spawnDaemon(args: readonly string[]): DaemonProcess {
-	const child = spawn(process.execPath, [GANTRYD, ...args], { stdio: ['ignore', 'inherit', 'pipe'] });
+export function spawnDaemon(
+	args: readonly string[],
+	env: Readonly<Record<string, string>> = {},
+): DaemonProcess {
+	const child = spawn(process.execPath, [GANTRYD, ...args], {
+		stdio: ['ignore', 'inherit', 'pipe'],
+		env: { ...process.env, ...env },
+	});
 	const lines: LogLine[] = [];
 	const waiting = new Set<() => void>();
 	const wakeAll = (): void => {
@@ -111,10 +121,8 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
 	const instance = options.instance ?? `t${randomBytes(3).toString('hex')}`;
 	const folder = options.folder ?? mkdtempSync(join(tmpdir(), `gantry-${instance}-`));
 	writeFileSync(join(folder, 'gantry.toml'), options.config ?? '');
-	const daemon = new RunningTestDaemon(instance, folder, [
-		...daemonArgs(folder, instance),
-		...(options.args ?? []),
-	]);
+	const args = [...daemonArgs(folder, instance), ...(options.args ?? [])];
+	const daemon = new RunningTestDaemon(instance, folder, args, options.env ?? {});
 	await daemon.start();
 	return daemon;
 }
@@ -125,14 +133,21 @@ class RunningTestDaemon implements TestDaemon {
 	readonly address: string;
 	readonly cri: TestCri;
 	readonly #args: readonly string[];
+	readonly #env: Readonly<Record<string, string>>;
 	#process: DaemonProcess | undefined;
 
-	constructor(instance: string, folder: string, args: readonly string[]) {
+	constructor(
+		instance: string,
+		folder: string,
+		args: readonly string[],
+		env: Readonly<Record<string, string>>,
+	) {
 		this.instance = instance;
 		this.folder = folder;
 		this.address = `unix://${join(folder, 'cri.sock')}`;
 		this.cri = connectCri(this.address);
 		this.#args = args;
+		this.#env = env;
 	}
 
 	get process(): DaemonProcess {
@@ -140,7 +155,7 @@ class RunningTestDaemon implements TestDaemon {
 	}
 
 	async start(): Promise<void> {
-		this.#process = spawnDaemon(this.#args);
+		this.#process = spawnDaemon(this.#args, this.#env);
 		await this.#process.line(/^Ready$/);
 	}
 
@@ -150,6 +165,11 @@ class RunningTestDaemon implements TestDaemon {
 		const code = await running.ended;
 		this.#process = undefined;
 		if (signal === 'SIGTERM') assert.equal(code, 0, `gantryd ended with ${code}`);
+	}
+
+	async died(): Promise<void> {
+		await this.process.ended;
+		this.#process = undefined;
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

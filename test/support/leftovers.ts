@@ -1,9 +1,10 @@
 /** What an instance has on the machine, found without asking the daemon's own code. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
 	addressesOf,
 	cgroupsNamed,
+	foldersIn,
 	links,
 	mountTables,
 	namesIn,
@@ -77,15 +78,23 @@ function strangeProcesses(living: Living, all: readonly ProcessLook[]): string[]
 
 function strangeCgroups(living: Living): string[] {
 	const { instance } = living;
-	const wholes = [instance, `${instance}-system`];
 	const found = cgroupsOf(instance);
 	const inside = found
 		.filter((path) => basename(path) === instance)
-		.flatMap((path) => namesIn(path).map((name) => join(path, name)))
-		.filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
-	return [...found.filter((path) => !wholes.includes(basename(path))), ...inside]
-		.filter((path) => !names(living, path))
-		.map((path) => `cgroup ${path}`);
+		.flatMap((path) => foldersIn(path).flatMap((name) => strangeBelow(living, join(path, name))));
+	const wholes = [instance, `${instance}-system`];
+	return [...found.filter((path) => !wholes.includes(basename(path)) && !names(living, path)), ...inside].map(
+		(path) => `cgroup ${path}`,
+	);
+}
+
+/** A cgroup that names nothing that lives, and has none below it that does; the parent of a living pod is no stranger. */
+function strangeBelow(living: Living, path: string): string[] {
+	if (names(living, path)) return [];
+	const below = foldersIn(path).map((name) => join(path, name));
+	const strange = below.flatMap((child) => strangeBelow(living, child));
+	const holdsLiving = below.some((child) => !strange.includes(child));
+	return holdsLiving ? strange : [path];
 }
 
 /** In the mount namespace of the daemon: below its folders. In the others: whatever names an object that does not live. */

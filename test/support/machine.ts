@@ -62,7 +62,8 @@ export function cgroupsNamed(accepts: (name: string) => boolean): string[] {
 	return [...roots].flatMap(below);
 }
 
-function foldersIn(folder: string): string[] {
+/** Names of the folders in a folder; none when there is no such folder. */
+export function foldersIn(folder: string): string[] {
 	try {
 		return readdirSync(folder, { withFileTypes: true })
 			.filter((entry) => entry.isDirectory())

@@ -22,20 +22,22 @@ export interface LookOptions {
 	readonly config: Config;
 	readonly daemonRuns: boolean;
 	readonly fix: boolean;
+	/** While a daemon runs, what is younger than this is no finding: it may be in the making. Default 60000. */
+	readonly youngMs?: number;
 }
 
-/** While a daemon runs, what is younger than this may be in the making: it has no record yet. */
 const YOUNG_MS = 60_000;
 
 /** Looks at everything of one instance on this machine; with `fix`, takes away what nobody owns. */
-export async function examine({ config, daemonRuns, fix }: LookOptions): Promise<Examination> {
+export async function examine(options: LookOptions): Promise<Examination> {
+	const { config, daemonRuns, fix, youngMs = YOUNG_MS } = options;
 	const stateExisted = (await stat(config.state).catch(() => undefined)) !== undefined;
 	const binary = nativeBinary('gantry-shim', config.runtime.nativeFolder);
 	const launcher = await startLauncher({ binary, instance: config.instance, log: silentLog });
 	try {
 		const scene: Scene = { config, daemonRuns, owned: await readOwned(config.state) };
 		const seen = await look(scene, launcher, false);
-		const findings = seen.filter(isStillLost(scene, await readOwned(config.state)));
+		const findings = seen.filter(isStillLost(scene, await readOwned(config.state), youngMs));
 		if (!fix || findings.length === 0) return { findings, failures: [] };
 		const failures = await repair(findings, launcher);
 		if (findings.some(({ removal }) => removal.how === 'finder')) {
@@ -63,9 +65,9 @@ async function look(scene: Scene, launcher: Launcher, fix: boolean): Promise<rea
 }
 
 /** Drops what got a record while we looked, and what a running daemon may be making right now. */
-function isStillLost({ daemonRuns }: Scene, now: Owned): (finding: Finding) => boolean {
+function isStillLost({ daemonRuns }: Scene, now: Owned, youngMs: number): (finding: Finding) => boolean {
 	return ({ owner, sinceMs }) => {
 		if (owner !== '' && (isOwned(now, owner) || now.pods.has(owner))) return false;
-		return !daemonRuns || sinceMs === undefined || Date.now() - sinceMs > YOUNG_MS;
+		return !daemonRuns || sinceMs === undefined || Date.now() - sinceMs > youngMs;
 	};
 }
