@@ -98,10 +98,8 @@ static void cut_torn(const struct log *log, size_t torn)
 		(void)!ftruncate(log->fd, status.st_size - (off_t)torn);
 }
 
-/* Says what was lost, once there is room again. False: there is none. */
-static bool tell_lost(struct batch *batch)
+bool log_tell_lost(struct log *log)
 {
-	struct log *log = batch->log;
 	char line[192], time[32];
 	if (log->lost == 0) return true;
 	format_time(realtime_ns(), time);
@@ -149,7 +147,7 @@ static void flush(struct batch *batch)
 {
 	size_t written = 0;
 	if (batch->count == 0) return;
-	if (!tell_lost(batch)) {
+	if (!log_tell_lost(batch->log)) {
 		count_lost(batch, 0, batch->log->lost_err);
 		batch->count = 0;
 	}

@@ -30,6 +30,8 @@ int log_open(struct log *log, const char *path, uint32_t line_max, struct failur
 int log_reopen(struct log *log, const char *path, struct failure *failure);
 /* One read's worth of output: one time stamp for all of it. */
 void log_append(struct log *log, struct log_stream *stream, const uint8_t *data, size_t size);
+/* Says in the log what was lost, once there is room again. False: there is none yet. */
+bool log_tell_lost(struct log *log);
 /* The stream has ended. */
 void log_finish(struct log *log, struct log_stream *stream);
 void log_close(struct log *log);

@@ -80,6 +80,7 @@ struct process {
 	bool in_close;		/* after that, close it */
 	bool has_stdin, stdin_once, terminal;
 	struct log log;
+	struct timer lost;	/* when the log is tried again that had no room */
 	struct client *attached;
 	void (*output_ended)(struct process *process);
 };

@@ -12,6 +12,7 @@
 
 #define PIPE_BYTES (1024 * 1024)
 #define STALL_NS 10000000000u
+#define LOST_NS 2000000000u
 /* What a process that has ended may have left: a full pipe and a bit. Slow readers get it too, queued. */
 #define DRAIN_READS (2 * PIPE_BYTES / CONN_READ_BYTES)
 
@@ -128,10 +129,23 @@ static void send_output(struct output *output, const uint8_t *data, size_t size)
 	}
 }
 
+/* A process that says no more, or has ended, must not keep it a secret that some of what it said was lost. */
+static void tell_lost(struct timer *timer)
+{
+	struct process *process = CONTAINER_OF(timer, struct process, lost);
+	if (!log_tell_lost(&process->log)) timer_set(&process->shim->loop, timer, monotonic_ns() + LOST_NS, tell_lost);
+}
+
+static void watch_lost(struct process *process)
+{
+	if (process->log.lost && !process->lost.at) timer_set(&process->shim->loop, &process->lost, monotonic_ns() + LOST_NS, tell_lost);
+}
+
 static void output_close(struct output *output)
 {
 	source_close(&output->process->shim->loop, &output->source);
 	log_finish(&output->process->log, &output->log);
+	watch_lost(output->process);
 }
 
 /* 1: read something, 0: nothing there now, -1: it has ended. */
@@ -148,6 +162,7 @@ static int read_output(struct output *output)
 		return -1;
 	}
 	log_append(&output->process->log, &output->log, shim->buffer, (size_t)n);
+	watch_lost(output->process);
 	send_output(output, shim->buffer, (size_t)n);
 	return 1;
 }
@@ -298,5 +313,7 @@ void process_close(struct process *process)
 	output_close(&process->err);
 	source_close(&process->shim->loop, &process->in);
 	drop_input(process);
+	timer_clear(&process->shim->loop, &process->lost);
+	log_tell_lost(&process->log);
 	log_close(&process->log);
 }

@@ -3,15 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { until } from '../support/until.ts';
 import { failureOf, TestBed } from './harness.ts';
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-	for (let tries = 0; tries < 500; tries++) {
-		if (await holds()) return;
-		await new Promise((resolve) => setTimeout(resolve, 10));
-	}
-	assert.fail(`it never came true: ${what}`);
-}
 
 const exists = (pid: number): boolean => existsSync(`/proc/${pid}/exe`);
 

@@ -58,9 +58,11 @@ export class Stage implements AsyncDisposable {
 		return (await this.registry.pushImage({ name: this.#name('image'), layers: [{ entries }] })).reference;
 	}
 
-	async runPod(name = this.#name('pod')): Promise<string> {
+	async runPod(
+		name = this.#name('pod'),
+		log_directory = join(this.daemon.folder, 'logs', name),
+	): Promise<string> {
 		const metadata = { name, namespace: 'pressure', uid: name, attempt: 0 };
-		const log_directory = join(this.daemon.folder, 'logs', name);
 		return (await this.cri.RunPodSandbox({ config: { metadata, log_directory } })).pod_sandbox_id;
 	}
 
