@@ -16,6 +16,18 @@ test('quantities are those of Kubernetes', () => {
 		['1E', 1e18],
 	] as const)
 		assert.equal(parseQuantity(text), value, text);
-	for (const text of ['', 'M', '1 M', '1MB', '0x10', 'ten', '1K'])
+	for (const text of [
+		'0e999',
+		'9e999',
+		`${'1'.repeat(200_000)}x`,
+		'',
+		'M',
+		'1 M',
+		'1MB',
+		'0x10',
+		'ten',
+		'1K',
+		'1constructor',
+	])
 		assert.equal(parseQuantity(text), undefined, text);
 });
