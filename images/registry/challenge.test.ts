@@ -23,6 +23,7 @@ test('reads several, quoted and bare', () => {
 });
 
 test('stops at what it cannot read', () => {
+	assert.deepEqual(parseChallenges(`Bearer${' '.repeat(200_000)}(`), [{ scheme: 'bearer', parameters: {} }]);
 	assert.deepEqual(parseChallenges(''), []);
 	assert.deepEqual(parseChallenges('"'), []);
 	assert.deepEqual(parseChallenges('Bearer realm="unfinished'), [{ scheme: 'bearer', parameters: {} }]);

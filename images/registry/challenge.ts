@@ -4,8 +4,8 @@ export interface Challenge {
 	readonly parameters: Readonly<Record<string, string>>;
 }
 
-const SCHEME = /\s*,?\s*([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?:\s+|\s*$|(?=\s*,))/y;
-const PARAMETER = /\s*,?\s*([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))/y;
+const SCHEME = /[\s,]*([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?:\s+|\s*$|(?=\s*,))/y;
+const PARAMETER = /[\s,]*([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))/y;
 
 /** Reads as many challenges as can be understood; none of what cannot. */
 export function parseChallenges(header: string): Challenge[] {
