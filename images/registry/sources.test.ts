@@ -20,6 +20,12 @@ test('the registry itself, with TLS unless it is this machine or said to be inse
 	]);
 });
 
+test('an origin has the form that URLs have, so that a challenge of it is known as its own', () => {
+	assert.deepEqual(urls('R.Example:443/x'), ['https://r.example/x']);
+	for (const nowhere of ['[:::]/x', 'r.example:99999/x', '1.2.3.999/x'])
+		assert.throws(() => urls(nowhere), { condition: 'INVALID_ARGUMENT', message: /no address/ });
+});
+
 test('mirrors come first and get the rest of the name', () => {
 	const conf =
 		'[[registry]]\nprefix = "docker.io/library"\n[[registry.mirror]]\nlocation = "m.example/hub"\n[[registry]]\nprefix = "docker.io"\nlocation = "all.example"';

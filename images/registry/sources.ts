@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { failedPrecondition } from '#base/errors.ts';
+import { failedPrecondition, invalidArgument } from '#base/errors.ts';
 import { nameOf, type Reference } from '../reference.ts';
 import type { Credentials } from '../types.ts';
 import { canonicalHost, type HostCredentials, hostCredentials, hostOfServerAddress } from './credentials.ts';
@@ -98,11 +98,17 @@ function source(name: string, how: { isMirror: boolean; insecure: boolean; to: C
 	const scheme = how.insecure || isLoopback(host) ? 'http' : 'https';
 	const api = host === 'docker.io' || host === 'index.docker.io' ? 'registry-1.docker.io' : host;
 	return {
-		origin: `${scheme}://${api}`,
+		origin: originOf(`${scheme}://${api}`),
 		repository: name.slice(host.length + 1),
 		isMirror: how.isMirror,
 		...how.to(host),
 	};
+}
+
+/** As URLs of answers will have it: in lower case and without the scheme's own port. */
+function originOf(address: string): string {
+	if (!URL.canParse(address)) throw invalidArgument(`Cannot pull from ${address}: this is no address`);
+	return new URL(address).origin;
 }
 
 const hostOf = (name: string): string => name.split('/', 1)[0] ?? name;
