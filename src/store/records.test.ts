@@ -100,6 +100,8 @@ test('JSON keeps 64-bit integers and bytes at every depth', () => {
 	const value = { a: [1n, { b: Buffer.from('bytes') }], c: null, d: 'text' };
 	assert.deepEqual(fromJson(toJson(value)), value);
 	assert.equal(fromJson(toJson(5n)), 5n);
+	const labels = { $bigint: '5', $$bytes: 'x', '': Buffer.from('y'), $: { $bytes: 'z' } };
+	assert.deepEqual(fromJson(toJson({ labels })), { labels });
 });
 
 test('shapes name the path of what is wrong', () => {
