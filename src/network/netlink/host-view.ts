@@ -1,7 +1,7 @@
 /** What the dumps of links, addresses and routes say. */
 import type { NetResult } from '#runtime';
-import { type Address, addressFromBytes, type Family, maskOf, type Subnet } from '../ip.ts';
-import { readAttributes, readMessages, readString } from './reader.ts';
+import { type Address, addressFromBytes, bitsOf, type Family, maskOf, type Subnet } from '../ip.ts';
+import { attributesAfter, readAttributes, readMessages, readString, readU32 } from './reader.ts';
 import { AF, IFA, IFLA, IFLA_INFO, RTA, RTM } from './route.ts';
 
 export interface HostLink {
@@ -48,38 +48,41 @@ export function readHostView(results: readonly NetResult[]): HostView {
 }
 
 function readLink(body: Buffer): HostLink {
-	const attributes = readAttributes(body.subarray(16));
+	const attributes = attributesAfter(16, body);
 	const info = attributes.get(IFLA.LINKINFO);
 	return {
 		index: body.readInt32LE(4),
 		name: readString(attributes.get(IFLA.IFNAME)),
 		alias: readString(attributes.get(IFLA.IFALIAS)),
 		kind: info === undefined ? '' : readString(readAttributes(info).get(IFLA_INFO.KIND)),
-		mtu: attributes.get(IFLA.MTU)?.readUInt32LE() ?? 0,
-		master: attributes.get(IFLA.MASTER)?.readUInt32LE() ?? 0,
+		mtu: readU32(attributes.get(IFLA.MTU)) ?? 0,
+		master: readU32(attributes.get(IFLA.MASTER)) ?? 0,
 	};
 }
 
 function readAddress(body: Buffer): HostAddress | undefined {
+	const attributes = attributesAfter(8, body);
 	const family = familyOf(body.readUInt8(0));
-	const attributes = readAttributes(body.subarray(8));
-	const bytes = attributes.get(IFA.LOCAL) ?? attributes.get(IFA.ADDRESS);
-	if (family === undefined || bytes === undefined) return undefined;
-	const address = addressFromBytes(bytes);
+	const address = addressOf(family, attributes.get(IFA.LOCAL) ?? attributes.get(IFA.ADDRESS));
+	if (family === undefined || address === undefined) return undefined;
 	return { linkIndex: body.readUInt32LE(4), address, subnet: subnetOf(family, address, body.readUInt8(1)) };
 }
 
 function readRoute(body: Buffer): HostRoute | undefined {
+	const attributes = attributesAfter(12, body);
 	const family = familyOf(body.readUInt8(0));
 	if (family === undefined) return undefined;
-	const attributes = readAttributes(body.subarray(12));
-	const bytes = attributes.get(RTA.DST);
-	const destination = bytes === undefined ? { family, value: 0n } : addressFromBytes(bytes);
+	const destination = addressOf(family, attributes.get(RTA.DST)) ?? { family, value: 0n };
 	return {
 		destination: subnetOf(family, destination, body.readUInt8(1)),
-		linkIndex: attributes.get(RTA.OIF)?.readUInt32LE() ?? 0,
+		linkIndex: readU32(attributes.get(RTA.OIF)) ?? 0,
 		type: body.readUInt8(7),
 	};
+}
+
+function addressOf(family: Family | undefined, bytes: Buffer | undefined): Address | undefined {
+	const isWhole = family !== undefined && bytes?.length === bitsOf(family) / 8;
+	return isWhole ? addressFromBytes(bytes) : undefined;
 }
 
 const subnetOf = (family: Family, { value }: Address, length: number): Subnet => ({

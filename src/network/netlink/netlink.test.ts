@@ -45,9 +45,18 @@ test('what a writer wrote is read back, nested attributes too', () => {
 });
 
 test('lengths that do not fit are errors, not reads beyond the end', () => {
-	assert.throws(() => readMessages(Buffer.from('ff000000100005000100000000000000', 'hex')), RangeError);
-	assert.throws(() => readMessages(Buffer.from('04000000100005000100000000000000', 'hex')), RangeError);
-	assert.throws(() => listAttributes(Buffer.from('ff000300', 'hex')), RangeError);
+	assert.throws(() => readMessages(Buffer.from('ff000000100005000100000000000000', 'hex')), {
+		condition: 'INTERNAL',
+	});
+	assert.throws(() => readMessages(Buffer.from('04000000100005000100000000000000', 'hex')), {
+		condition: 'INTERNAL',
+	});
+	const short = (type: number) => Buffer.from([20, 0, 0, 0, type, 0, ...new Array(14).fill(2)]);
+	for (const type of [16, 20, 24])
+		assert.throws(() => readHostView([{ step: 0, elapsed_ns: 0n, reply: short(type) }]), {
+			condition: 'INTERNAL',
+		});
+	assert.throws(() => listAttributes(Buffer.from('ff000300', 'hex')), { condition: 'INTERNAL' });
 });
 
 test('deleting a link by name: the bytes that ip(8) sends, and an acknowledgement', () => {

@@ -1,5 +1,13 @@
 /** nfnetlink messages for nf_tables (linux/netfilter/nf_tables.h). Numbers in attributes are in network order. */
-import { type Attributes, listAttributes, readAttributes, readMessages, readString } from './reader.ts';
+import {
+	type Attributes,
+	attributesAfter,
+	listAttributes,
+	readAttributes,
+	readBe32,
+	readMessages,
+	readString,
+} from './reader.ts';
 import { netfilterStep } from './step.ts';
 import { type NetlinkWriter, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP } from './writer.ts';
 
@@ -162,8 +170,10 @@ export const listTables = () =>
 export const readTableNames = (reply: Uint8Array): string[] =>
 	readMessages(reply)
 		.filter(({ type }) => type === ((SUBSYSTEM << 8) | MESSAGE.NEWTABLE))
-		.map(({ body }) => readString(readAttributes(body.subarray(4)).get(1)));
+		.map(({ body }) => readString(attributesAfter(HEADER_BYTES, body).get(1)));
 
+/** struct nfgenmsg. */
+const HEADER_BYTES = 4;
 const FAMILY_NAME = new Map([
 	[NFPROTO_INET, 'inet'],
 	[2, 'ip'],
@@ -191,21 +201,19 @@ export interface FoundChain {
 export const readBaseChains = (reply: Uint8Array): FoundChain[] =>
 	readMessages(reply)
 		.filter(({ type }) => type === ((SUBSYSTEM << 8) | MESSAGE.NEWCHAIN))
-		.flatMap(({ body }) =>
-			readBaseChain(FAMILY_NAME.get(body.readUInt8(0)), readAttributes(body.subarray(4))),
-		);
+		.flatMap(({ body }) => readBaseChain(attributesAfter(HEADER_BYTES, body), FAMILY_NAME.get(body[0] ?? 0)));
 
-function readBaseChain(family: string | undefined, attributes: Attributes): FoundChain[] {
+function readBaseChain(attributes: Attributes, family: string | undefined): FoundChain[] {
 	const hook = attributes.get(4);
-	const policy = attributes.get(5);
+	const policy = readBe32(attributes.get(5));
 	if (family === undefined || hook === undefined || policy === undefined) return [];
 	return [
 		{
 			family,
 			table: readString(attributes.get(1)),
 			name: readString(attributes.get(3)),
-			hook: readAttributes(hook).get(1)?.readUInt32BE() ?? -1,
-			policy: policy.readUInt32BE(),
+			hook: readBe32(readAttributes(hook).get(1)) ?? -1,
+			policy,
 		},
 	];
 }
@@ -224,7 +232,7 @@ export const listElements = (table: string, map: string) =>
 export function readElements(reply: Uint8Array): MapElement[] {
 	return readMessages(reply)
 		.filter(({ type }) => type === ((SUBSYSTEM << 8) | MESSAGE.NEWSETELEM))
-		.flatMap(({ body }) => listAttributes(readAttributes(body.subarray(4)).get(3) ?? Buffer.alloc(0)))
+		.flatMap(({ body }) => listAttributes(attributesAfter(HEADER_BYTES, body).get(3) ?? Buffer.alloc(0)))
 		.map(([, element]) => readElement(readAttributes(element)));
 }
 
