@@ -3,6 +3,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as readAll } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { silentLog } from '#base/log.ts';
 import { HookServer } from './hook-server.ts';
@@ -63,6 +64,12 @@ test('an unknown token gets nothing done; taking off what is off is fine', async
 test('what is no request is refused, also when it never ends', async () => {
 	for (const line of ['\n', 'add\n', 'add secret x\n', 'add secret 1 2\n', 'x'.repeat(5000)])
 		assert.match(await ask(line), /^error/);
+});
+
+test('whoever ends before the end of the line is answered, and let go', async () => {
+	const socket = connect(server.path);
+	socket.end('add secret');
+	assert.match(await readAll(socket), /^error this is no request/);
 });
 
 test('only root may ask, and closing cuts off whoever waits', async () => {

@@ -64,14 +64,17 @@ export class HookServer {
 		this.#sockets.add(socket);
 		socket.on('close', () => this.#sockets.delete(socket));
 		let text = '';
+		const answer = (line: string) => {
+			socket.off('data', onData).off('end', onEnd);
+			void this.#answer(line).then((answered) => socket.end(`${answered}\n`));
+		};
 		const onData = (chunk: Buffer) => {
 			text += chunk.toString('latin1');
 			const end = text.indexOf('\n');
-			if (end < 0 && text.length < MAX_LINE_BYTES) return;
-			socket.off('data', onData);
-			void this.#answer(text.slice(0, Math.max(end, 0))).then((answer) => socket.end(`${answer}\n`));
+			if (end >= 0 || text.length >= MAX_LINE_BYTES) answer(text.slice(0, Math.max(end, 0)));
 		};
-		socket.on('data', onData);
+		const onEnd = () => answer('');
+		socket.on('data', onData).on('end', onEnd);
 		socket.on('error', (error) => this.#log.debug('a hook went away', { error }));
 	}
 
