@@ -1,5 +1,6 @@
 /** What a sandbox holds of the built-in network: the `data` of its result, and all that detaching needs. */
 import { dataLoss } from '#base/errors.ts';
+import { integer, list, object, oneOf, text } from '../../store/shape.ts';
 import { type Address, type Family, formatAddress, maskOf, parseAddress, type Subnet } from '../ip.ts';
 import { type HostPort, hostPortsOf } from '../port-mappings.ts';
 import type { PortMapping } from '../types.ts';
@@ -42,6 +43,15 @@ export const encodeAllocation = ({
 	portMappings,
 });
 
+const portMappingsShape = list(
+	object<PortMapping>({
+		protocol: oneOf('tcp', 'udp', 'sctp'),
+		hostPort: integer,
+		containerPort: integer,
+		hostIp: text,
+	}),
+);
+
 /** DATA_LOSS when the data is not what encodeAllocation made. */
 export function decodeAllocation(data: unknown): Allocation {
 	const { version, sandboxId, pod, addresses, portMappings } = (data ?? {}) as Partial<AllocationData>;
@@ -55,17 +65,22 @@ export function decodeAllocation(data: unknown): Allocation {
 		throw dataLoss(
 			'The network record of a sandbox cannot be read: it has another form than this version writes',
 		);
-	const allocation = { sandboxId, pod, addresses: addresses.map(interfaceAddress), portMappings };
+	const allocation = {
+		sandboxId,
+		pod,
+		addresses: addresses.map(interfaceAddress),
+		portMappings: portMappingsShape(portMappings, 'portMappings'),
+	};
 	portsOf(allocation);
 	return allocation;
 }
 
-function interfaceAddress(text: unknown): { address: Address; subnet: Subnet } {
-	const [, addressText = '', lengthText = ''] = /^([^/]+)\/(\d+)$/.exec(String(text)) ?? [];
+function interfaceAddress(value: unknown): { address: Address; subnet: Subnet } {
+	const [, addressText = '', lengthText = ''] = /^([^/]+)\/(\d+)$/.exec(text(value, 'addresses')) ?? [];
 	const address = parseAddress(addressText);
 	const length = Number(lengthText);
 	if (address === undefined || length > (address.family === 4 ? 32 : 128))
-		throw dataLoss(`The network record of a sandbox cannot be read: ${JSON.stringify(text)} is no address`);
+		throw dataLoss(`The network record of a sandbox cannot be read: ${JSON.stringify(value)} is no address`);
 	return {
 		address,
 		subnet: { family: address.family, base: address.value & maskOf(address.family, length), length },

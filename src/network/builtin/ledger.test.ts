@@ -62,8 +62,9 @@ test('a record of another form is told, and a host port on ::1 is refused', () =
 		{},
 		{ version: 2 },
 		{ version: 1, sandboxId: 'a', pod: 'b', addresses: ['x'], portMappings: [] },
+		{ version: 1, sandboxId: 'a', pod: 'b', addresses: [], portMappings: [null] },
 	])
-		assert.throws(() => decodeAllocation(data), /cannot be read/);
+		assert.throws(() => decodeAllocation(data), /cannot be read|portMappings\[0\] is null/);
 	assert.throws(
 		() => ledger('fd00::/64').allocate(request('a', [{ ...http, hostIp: '::1' }])),
 		/127\.0\.0\.1/,

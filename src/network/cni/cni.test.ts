@@ -112,6 +112,7 @@ test('addresses of the result: those inside the pod, first of each family first'
 	];
 	assert.deepEqual(ipsOf({ interfaces, ips }), ['10.1.0.3', 'fd00::2', '10.1.0.2']);
 	assert.throws(() => ipsOf({ ips: [] }), /no IP address/);
+	assert.throws(() => ipsOf({ ips: [{ address: { toString: 1 } }] }), /no IP address/);
 	assert.equal(dnsOf({ dns: {} }), undefined);
 	assert.deepEqual(dnsOf({ dns: { nameservers: ['1.1.1.1'], domain: 'a', search: ['a', 'b'] } }), {
 		servers: ['1.1.1.1'],

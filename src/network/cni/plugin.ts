@@ -77,7 +77,8 @@ function failure(what: string, text: string, { exitCode, signal, stderr }: Progr
 	const error = parseObject(text);
 	if (error !== undefined && typeof error.msg === 'string') {
 		const details = typeof error.details === 'string' && error.details !== '' ? ` (${error.details})` : '';
-		return unavailable(`${what}: ${error.msg}${details} [code ${error.code}]`);
+		const code = typeof error.code === 'number' ? ` [code ${error.code}]` : '';
+		return unavailable(`${what}: ${error.msg}${details}${code}`);
 	}
 	const ending = signal === 0 ? `exit status ${exitCode}` : `signal ${signal}`;
 	const said = (text || stderr.toString('utf8').trim()).slice(-500);

@@ -20,7 +20,7 @@ export function ipsOf(result: Json): string[] {
 		interfaces[index].sandbox !== '';
 	const ips = objects(result.ips)
 		.filter(inPod)
-		.map(({ address }) => String(address).split('/')[0] ?? '')
+		.map(({ address }) => (typeof address === 'string' ? (address.split('/')[0] ?? '') : ''))
 		.filter((text) => parseAddress(text) !== undefined);
 	if (ips.length === 0)
 		throw unavailable('The CNI plugins gave the pod no IP address: its network needs an IPAM plugin');
