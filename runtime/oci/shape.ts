@@ -30,6 +30,15 @@ export const u32 = is(
 	'a whole number of 32 bits',
 	(value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) < 2 ** 32,
 );
+export const i32 = is(
+	'a whole number of 31 bits and a sign',
+	(value) => Number.isInteger(value) && Math.abs(Number(value)) < 2 ** 31,
+);
+/** What a JSON number holds exactly: of a larger one the last digits are lost, and so would be what it means. */
+export const exactInteger = is(
+	'a whole number up to 2^53',
+	(value) => Number.isSafeInteger(value) && Number(value) >= 0,
+);
 export const oneOf = (...words: readonly string[]): Check =>
 	is(`one of ${words.join(', ')}`, (value) => words.includes(value as string));
 

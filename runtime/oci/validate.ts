@@ -1,5 +1,17 @@
 import { invalidArgument } from '#base/errors.ts';
-import { array, boolean, integer, object, oneOf, optional, record, string, u32 } from './shape.ts';
+import {
+	array,
+	boolean,
+	exactInteger,
+	i32,
+	integer,
+	object,
+	oneOf,
+	optional,
+	record,
+	string,
+	u32,
+} from './shape.ts';
 import type {
 	OciCapabilities,
 	OciDevice,
@@ -44,13 +56,13 @@ const process = object<OciProcess>({
 	noNewPrivileges: optional(boolean),
 	apparmorProfile: optional(string),
 	selinuxLabel: optional(string),
-	oomScoreAdj: optional(integer),
-	ioPriority: optional(object<NonNullable<OciProcess['ioPriority']>>({ class: string, priority: integer })),
+	oomScoreAdj: optional(i32),
+	ioPriority: optional(object<NonNullable<OciProcess['ioPriority']>>({ class: string, priority: i32 })),
 	scheduler: optional(
 		object<OciScheduler>({
 			policy: string,
-			nice: optional(integer),
-			priority: optional(integer),
+			nice: optional(i32),
+			priority: optional(u32),
 			flags: optional(strings),
 			runtime: optional(integer),
 			deadline: optional(integer),
@@ -135,8 +147,8 @@ const seccomp = object<OciSeccomp>({
 					array(
 						object<Member<Syscall['args']>>({
 							index: u32,
-							value: integer,
-							valueTwo: optional(integer),
+							value: exactInteger,
+							valueTwo: optional(exactInteger),
 							op: string,
 						}),
 					),

@@ -59,7 +59,7 @@ const FLAGS: Readonly<Record<string, number>> = {
 
 function lookUp(table: Readonly<Record<string, number>>, name: string, where: string): number {
 	const value = table[name];
-	if (value !== undefined) return value;
+	if (value !== undefined && Object.hasOwn(table, name)) return value;
 	if (name === 'SCMP_ACT_NOTIFY')
 		throw unimplemented(`Seccomp profile: ${where}: SCMP_ACT_NOTIFY is not supported`);
 	throw invalidArgument(

@@ -102,6 +102,11 @@ for (const [what, json, message] of [
 		/listenerPath: not supported/,
 	],
 	['a wrong type', '{"defaultAction":1}', /defaultAction/],
+	[
+		'a number whose last digits JSON loses',
+		'{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"x","action":"SCMP_ACT_LOG","args":[{"index":0,"value":18446744073709551615,"op":"SCMP_CMP_EQ"}]}]}',
+		/syscalls\[0\]\.args\[0\]\.value: expected a whole number up to 2\^53/,
+	],
 ] as const) {
 	test(`refused: ${what}`, () => {
 		assert.throws(() => loadSeccompProfile(json, conditions), { condition: 'INVALID_ARGUMENT', message });
@@ -109,10 +114,11 @@ for (const [what, json, message] of [
 }
 
 test('compiling refuses what the kernel does not know, by field', () => {
-	assert.throws(() => seccompRequest({ defaultAction: 'SCMP_ACT_SHRUG' }), {
-		condition: 'INVALID_ARGUMENT',
-		message: /defaultAction/,
-	});
+	for (const defaultAction of ['SCMP_ACT_SHRUG', 'constructor'])
+		assert.throws(() => seccompRequest({ defaultAction }), {
+			condition: 'INVALID_ARGUMENT',
+			message: /defaultAction/,
+		});
 	assert.throws(() => seccompRequest({ defaultAction: 'SCMP_ACT_NOTIFY' }), { condition: 'UNIMPLEMENTED' });
 	assert.throws(
 		() =>

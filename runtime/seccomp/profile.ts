@@ -1,5 +1,5 @@
 import { invalidArgument, messageOf } from '#base/errors.ts';
-import { array, type Check, integer, object, optional, string } from '../oci/shape.ts';
+import { array, type Check, exactInteger, object, optional, string, u32 } from '../oci/shape.ts';
 import type { OciSeccomp } from '../oci/spec.ts';
 
 /** What decides which conditional entries of a profile hold for a container. */
@@ -135,14 +135,14 @@ const CONDITION = object<Condition>({
 	minKernel: optional(string),
 });
 const ARG = object<NonNullable<Syscall['args']>[number]>({
-	index: integer,
-	value: integer,
-	valueTwo: optional(integer),
+	index: u32,
+	value: exactInteger,
+	valueTwo: optional(exactInteger),
 	op: string,
 });
 const PROFILE = object<Profile>({
 	defaultAction: string,
-	defaultErrnoRet: optional(integer),
+	defaultErrnoRet: optional(u32),
 	defaultErrno: optional(string),
 	architectures: optional(array(string)),
 	archMap: optional(
@@ -160,7 +160,7 @@ const PROFILE = object<Profile>({
 				names: optional(array(string)),
 				name: optional(string),
 				action: string,
-				errnoRet: optional(integer),
+				errnoRet: optional(u32),
 				errno: optional(string),
 				args: optional(nullable(array(ARG))),
 				comment: optional(string),
