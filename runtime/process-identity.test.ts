@@ -6,6 +6,7 @@ test('a name with brackets and spaces does not confuse', () => {
 	const rest = Array.from({ length: 40 }, (_, index) => index + 4).join(' ');
 	assert.equal(startTimeOf(`7 (a) b (c) S ${rest}`), 22n);
 	assert.equal(startTimeOf(`7 (zombie) Z ${rest}`), undefined);
+	assert.equal(startTimeOf(`7 (damaged) S ${rest.replaceAll('2', 'x')}`), undefined);
 });
 
 test('we live; the same pid with another start time does not', async () => {

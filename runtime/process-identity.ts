@@ -7,8 +7,8 @@ export function startTimeOf(stat: string): bigint | undefined {
 	const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 	const [state, startTime] = [fields[0], fields[19]];
 	// A zombie has ended; its parent has only not been told.
-	if (state === 'Z' || state === 'X' || startTime === undefined) return undefined;
-	return BigInt(startTime);
+	if (state === 'Z' || state === 'X' || !/^\d+$/.test(startTime ?? '')) return undefined;
+	return BigInt(startTime ?? 0);
 }
 
 /** Who has this pid now; undefined when nobody does. */

@@ -29,8 +29,8 @@ export function parseNetDev(text: string): readonly InterfaceCounters[] {
 function parseLine(line: string): InterfaceCounters[] {
 	const match = /^\s*(\S+):\s*(.*)$/.exec(line);
 	if (match === null) return [];
-	const counters = (match[2] ?? '').trim().split(/\s+/).map(BigInt);
-	const counter = (column: number): bigint => counters[column] ?? 0n;
+	const counters = (match[2] ?? '').trim().split(/\s+/);
+	const counter = (column: number): bigint => toCount(counters[column] ?? '');
 	return [
 		{
 			name: match[1] ?? '',
@@ -41,3 +41,5 @@ function parseLine(line: string): InterfaceCounters[] {
 		},
 	];
 }
+
+const toCount = (text: string): bigint => (/^\d+$/.test(text) ? BigInt(text) : 0n);

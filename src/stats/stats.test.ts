@@ -108,6 +108,7 @@ describe('network usage', () => {
 	});
 
 	it('tells the default interface from the others', () => {
+		assert.equal(parseNetDev('\n\neth0: x 1')[0]?.rxBytes, 0n, 'what is no number counts nothing');
 		const usage = toNetworkUsage(parseNetDev(NET_DEV), 'eth1', 9n);
 		assert.equal(usage?.default_interface?.name, 'eth1');
 		assert.deepEqual(
