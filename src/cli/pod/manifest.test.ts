@@ -54,6 +54,25 @@ test('a list where a mapping belongs, and the other way round, is said', () => {
 		'spec.containers (must be a list)',
 	]);
 	assert.deepEqual(unsupportedFields({ metadata: ['a'] }), ['metadata (must be a mapping)']);
+	assert.deepEqual(unsupportedFields({ spec: { containers: [null] } }), [
+		'spec.containers[0] (must not be null)',
+	]);
+});
+
+test('a value of another kind is said, with what to write', () => {
+	const container = {
+		name: 5,
+		args: ['sleep', 1],
+		tty: 'yes',
+		resources: { limits: { cpu: 1, memory: [] } },
+	};
+	assert.deepEqual(unsupportedFields({ spec: { containers: [container], hostname: {} } }), [
+		'spec.containers[0].name (must be a text, in quotes if it looks like a number)',
+		'spec.containers[0].args (must be a list of texts)',
+		'spec.containers[0].tty (must be true or false)',
+		'spec.containers[0].resources.limits (must be a mapping of quantities)',
+		'spec.hostname (must be a text, in quotes if it looks like a number)',
+	]);
 });
 
 test('broken references inside the pod are found', async () => {

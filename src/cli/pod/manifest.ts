@@ -37,12 +37,16 @@ export async function parseManifest(source: string, file: string): Promise<V1Pod
 	const { apiVersion, kind } = pod as { apiVersion?: unknown; kind?: unknown };
 	if (apiVersion !== 'v1' || kind !== 'Pod')
 		throw invalidArgument(
-			`${file} is a ${String(kind)} of ${String(apiVersion)}; gantry run takes a Pod of v1`,
+			`${file} is a ${shown(kind)} of ${shown(apiVersion)}; gantry run takes a Pod of v1`,
 		);
-	const problems = [...unsupported(pod), ...invalid(pod as V1Pod)];
+	const wrongForm = unsupported(pod);
+	const problems = wrongForm.length > 0 ? wrongForm : invalid(pod as V1Pod);
 	if (problems.length > 0) throw invalidArgument(`${file} cannot be run:\n  ${problems.join('\n  ')}`);
 	return pod as V1Pod;
 }
+
+const shown = (value: unknown): string =>
+	(typeof value === 'string' ? value : JSON.stringify(value)) ?? 'nothing';
 
 function parse<T>(work: () => T, file: string): T {
 	try {

@@ -1,104 +1,132 @@
 /** Which fields of a Pod `gantry run` honours. Every other one is refused by name, never dropped. */
 
-/** true: a value of any form; a list: each element has that shape; an object: these fields. */
-export type Shape = true | readonly [Shape] | { readonly [field: string]: Shape };
+/** A word of LEAVES; a list: each element has that shape; an object: these fields. */
+export type Shape = keyof typeof LEAVES | readonly [Shape] | { readonly [field: string]: Shape };
 
-const exec = { command: true } as const;
-const seLinux = { user: true, role: true, type: true, level: true } as const;
-const profile = { type: true, localhostProfile: true } as const;
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isScalar = (value: unknown): boolean => isText(value) || typeof value === 'number';
+const isMap = (value: unknown, of: (value: unknown) => boolean): boolean =>
+	typeof value === 'object' && !Array.isArray(value) && Object.values(value as object).every(of);
+
+/** What stands at the end of a path. YAML makes numbers of what looks like one: text then needs quotes. */
+const LEAVES = {
+	text: { is: isText, name: 'a text, in quotes if it looks like a number' },
+	number: { is: (value: unknown) => typeof value === 'number', name: 'a number' },
+	flag: { is: (value: unknown) => typeof value === 'boolean', name: 'true or false' },
+	scalar: { is: (value: unknown) => isScalar(value) || typeof value === 'boolean', name: 'a single value' },
+	texts: { is: (value: unknown) => Array.isArray(value) && value.every(isText), name: 'a list of texts' },
+	numbers: {
+		is: (value: unknown) => Array.isArray(value) && value.every((one) => typeof one === 'number'),
+		name: 'a list of numbers',
+	},
+	textMap: { is: (value: unknown) => isMap(value, isText), name: 'a mapping of texts' },
+	quantities: { is: (value: unknown) => isMap(value, isScalar), name: 'a mapping of quantities' },
+} as const;
+
+const exec = { command: 'texts' } as const;
+const seLinux = { user: 'text', role: 'text', type: 'text', level: 'text' } as const;
+const profile = { type: 'text', localhostProfile: 'text' } as const;
 
 const probe = {
 	exec,
-	initialDelaySeconds: true,
-	timeoutSeconds: true,
-	periodSeconds: true,
-	failureThreshold: true,
-	successThreshold: true,
+	initialDelaySeconds: 'number',
+	timeoutSeconds: 'number',
+	periodSeconds: 'number',
+	failureThreshold: 'number',
+	successThreshold: 'number',
 } as const satisfies Shape;
 
 const container = {
-	name: true,
-	image: true,
-	imagePullPolicy: true,
-	command: true,
-	args: true,
-	workingDir: true,
-	env: [{ name: true, value: true, valueFrom: { fieldRef: { apiVersion: true, fieldPath: true } } }],
-	ports: [{ name: true, containerPort: true, hostPort: true, hostIP: true, protocol: true }],
-	resources: { limits: true, requests: true },
-	restartPolicy: true,
-	lifecycle: { stopSignal: true },
+	name: 'text',
+	image: 'text',
+	imagePullPolicy: 'text',
+	command: 'texts',
+	args: 'texts',
+	workingDir: 'text',
+	env: [
+		{ name: 'text', value: 'scalar', valueFrom: { fieldRef: { apiVersion: 'text', fieldPath: 'text' } } },
+	],
+	ports: [{ name: 'text', containerPort: 'number', hostPort: 'number', hostIP: 'text', protocol: 'text' }],
+	resources: { limits: 'quantities', requests: 'quantities' },
+	restartPolicy: 'text',
+	lifecycle: { stopSignal: 'text' },
 	startupProbe: probe,
 	readinessProbe: probe,
 	livenessProbe: probe,
 	securityContext: {
-		allowPrivilegeEscalation: true,
+		allowPrivilegeEscalation: 'flag',
 		appArmorProfile: profile,
-		capabilities: { add: true, drop: true },
-		privileged: true,
-		procMount: true,
-		readOnlyRootFilesystem: true,
-		runAsGroup: true,
-		runAsNonRoot: true,
-		runAsUser: true,
+		capabilities: { add: 'texts', drop: 'texts' },
+		privileged: 'flag',
+		procMount: 'text',
+		readOnlyRootFilesystem: 'flag',
+		runAsGroup: 'number',
+		runAsNonRoot: 'flag',
+		runAsUser: 'number',
 		seLinuxOptions: seLinux,
 		seccompProfile: profile,
 	},
-	stdin: true,
-	stdinOnce: true,
-	tty: true,
+	stdin: 'flag',
+	stdinOnce: 'flag',
+	tty: 'flag',
 	volumeMounts: [
 		{
-			name: true,
-			mountPath: true,
-			readOnly: true,
-			recursiveReadOnly: true,
-			mountPropagation: true,
-			subPath: true,
+			name: 'text',
+			mountPath: 'text',
+			readOnly: 'flag',
+			recursiveReadOnly: 'text',
+			mountPropagation: 'text',
+			subPath: 'text',
 		},
 	],
 } as const satisfies Shape;
 
 export const POD_SHAPE = {
-	apiVersion: true,
-	kind: true,
-	metadata: { name: true, namespace: true, uid: true, labels: true, annotations: true },
+	apiVersion: 'text',
+	kind: 'text',
+	metadata: { name: 'text', namespace: 'text', uid: 'text', labels: 'textMap', annotations: 'textMap' },
 	spec: {
 		containers: [container],
 		initContainers: [container],
-		volumes: [{ name: true, emptyDir: { medium: true }, hostPath: { path: true, type: true } }],
-		restartPolicy: true,
-		terminationGracePeriodSeconds: true,
-		hostNetwork: true,
-		hostPID: true,
-		hostIPC: true,
-		shareProcessNamespace: true,
-		hostname: true,
-		hostAliases: [{ ip: true, hostnames: true }],
-		dnsPolicy: true,
-		dnsConfig: { nameservers: true, searches: true, options: [{ name: true, value: true }] },
+		volumes: [{ name: 'text', emptyDir: { medium: 'text' }, hostPath: { path: 'text', type: 'text' } }],
+		restartPolicy: 'text',
+		terminationGracePeriodSeconds: 'number',
+		hostNetwork: 'flag',
+		hostPID: 'flag',
+		hostIPC: 'flag',
+		shareProcessNamespace: 'flag',
+		hostname: 'text',
+		hostAliases: [{ ip: 'text', hostnames: 'texts' }],
+		dnsPolicy: 'text',
+		dnsConfig: { nameservers: 'texts', searches: 'texts', options: [{ name: 'text', value: 'text' }] },
 		securityContext: {
 			appArmorProfile: profile,
-			fsGroup: true,
-			runAsGroup: true,
-			runAsNonRoot: true,
-			runAsUser: true,
+			fsGroup: 'number',
+			runAsGroup: 'number',
+			runAsNonRoot: 'flag',
+			runAsUser: 'number',
 			seLinuxOptions: seLinux,
 			seccompProfile: profile,
-			supplementalGroups: true,
-			supplementalGroupsPolicy: true,
-			sysctls: [{ name: true, value: true }],
+			supplementalGroups: 'numbers',
+			supplementalGroupsPolicy: 'text',
+			sysctls: [{ name: 'text', value: 'text' }],
 		},
 	},
 } as const satisfies Shape;
 
 /** Paths of every field that holds something and is not in the shape: `spec.containers[0].lifecycle.preStop`. */
 export function unsupportedFields(value: unknown, shape: Shape = POD_SHAPE, path = ''): readonly string[] {
-	if (shape === true || isEmpty(value)) return [];
+	if (value === null || value === undefined) return [];
+	if (typeof shape === 'string')
+		return LEAVES[shape].is(value) ? [] : [`${path} (must be ${LEAVES[shape].name})`];
 	if (isListShape(shape)) {
-		if (!Array.isArray(value)) return [`${path} (must be a list)`];
-		return value.flatMap((element, index) => unsupportedFields(element, shape[0], `${path}[${index}]`));
+		if (!Array.isArray(value)) return isEmpty(value) ? [] : [`${path} (must be a list)`];
+		return value.flatMap((element, index) => {
+			const at = `${path}[${index}]`;
+			return element === null ? [`${at} (must not be null)`] : unsupportedFields(element, shape[0], at);
+		});
 	}
+	if (isEmpty(value)) return [];
 	if (typeof value !== 'object' || Array.isArray(value)) return [`${path} (must be a mapping)`];
 	return Object.entries(value as object).flatMap(([field, inner]) => {
 		const at = path === '' ? field : `${path}.${field}`;
