@@ -40,7 +40,7 @@ async function answer(
 	metrics: Metrics,
 	health: Health,
 ): Promise<void> {
-	const { pathname } = new URL(request.url ?? '/', 'http://gantry');
+	const [pathname] = (request.url ?? '/').split('?', 1);
 	if (request.method !== 'GET' && request.method !== 'HEAD')
 		return plain(response, 405, 'Only GET and HEAD are answered.\n');
 	if (pathname === '/healthz') {
