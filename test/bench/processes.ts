@@ -8,6 +8,11 @@ export function residentKib(pid: number): number {
 	return field(`/proc/${pid}/status`, /^VmRSS:\s+(\d+) kB/m);
 }
 
+/** Proportional memory (PSS) in KiB. */
+export function proportionalKibOf(pid: number): number {
+	return field(`/proc/${pid}/smaps_rollup`, /^Pss:\s+(\d+) kB/m);
+}
+
 /** CPU seconds that a process has used, in user and kernel mode (proc_pid_stat(5), fields 14 and 15). */
 export function cpuSeconds(pid: number): number {
 	const stat = read(`/proc/${pid}/stat`);
@@ -20,7 +25,7 @@ export function proportionalKib(except: ReadonlySet<number>, workload: string): 
 	return readdirSync('/proc')
 		.filter((name) => /^\d+$/.test(name) && !except.has(Number(name)))
 		.filter((pid) => read(`/proc/${pid}/cmdline`).split('\0')[0] !== workload)
-		.reduce((sum, pid) => sum + field(`/proc/${pid}/smaps_rollup`, /^Pss:\s+(\d+) kB/m), 0);
+		.reduce((sum, pid) => sum + proportionalKibOf(Number(pid)), 0);
 }
 
 function field(path: string, pattern: RegExp): number {

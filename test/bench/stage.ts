@@ -37,7 +37,8 @@ export async function setStage(peerFolder: string | undefined): Promise<Stage> {
 	}
 }
 
-async function pushBusybox(registry: Registry): Promise<string> {
+/** An image whose command is a shell. Returns its reference. */
+export async function pushBusybox(registry: Registry): Promise<string> {
 	const config = { Cmd: ['sh'], Env: ['PATH=/bin'] };
 	const layers = [{ entries: busyboxEntries() }];
 	return (await registry.pushImage({ name: 'bench/busybox', layers, config })).reference;

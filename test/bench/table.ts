@@ -30,7 +30,8 @@ export function show(value: number | undefined): string {
 	return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-function align(rows: readonly (readonly string[])[]): string {
+/** Columns below each other. */
+export function align(rows: readonly (readonly string[])[]): string {
 	const widths = (rows[0] ?? []).map((_, column) =>
 		Math.max(...rows.map((row) => (row[column] ?? '').length)),
 	);

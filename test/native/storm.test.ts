@@ -2,16 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodePlan } from '../../runtime/shim/codec.ts';
 import { CONSTANTS } from '../../runtime/shim/schema.ts';
+import { seeded } from '../support/random.ts';
 import { type Connection, execPlan, Fixture, plan, Refused, teardown } from './support.ts';
-
-/** Deterministic, so that a failure can be seen again. */
-function random(seed: number): (below: number) => number {
-	let state = seed;
-	return (below) => {
-		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-		return Math.floor((state / 2 ** 32) * below);
-	};
-}
 
 const SCRIPTS = [
 	'exit 3',
@@ -27,9 +19,8 @@ test('requests of many clients at random leave a working shim and nothing else',
 	const ids = ['s0', 's1', 's2', 's3'];
 	let answered = 0;
 	const worker = async (seed: number) => {
-		const pick = random(seed);
+		const { below: pick, of } = seeded(seed);
 		const streams: Connection[] = [];
-		const of = <T>(list: readonly T[]): T => list[pick(list.length)] as T;
 		const steps: ((id: string) => Promise<unknown>)[] = [
 			(id) =>
 				shim.create(id, plan({ rootfs: shim.rootfs, id, argv: ['sh', '-c', of(SCRIPTS)] }), { stdin: 1 }),
