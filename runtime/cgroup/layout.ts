@@ -51,21 +51,21 @@ export function normalizeCgroupsPath(path: string): string {
 export const cgroupFolder = (hierarchy: Hierarchy, cgroupsPath: string): string =>
 	join(hierarchy.folder, cgroupsPath);
 
-/** The cgroup in every hierarchy: a container is a member of all of them. */
+/**
+ * The cgroup in every hierarchy: a container is a member of all of them. The first is the one through which it is
+ * killed: the v1 freezer, for what is frozen does not die, else v2 (cgroup.kill), else any.
+ */
 export function cgroupMembers(layout: CgroupLayout, cgroupsPath: string): CgroupMember[] {
-	return layout.hierarchies.map((hierarchy) => ({
+	const { hierarchies } = layout;
+	const killing =
+		hierarchies.find(({ v2, controllers }) => !v2 && controllers.includes('freezer')) ??
+		hierarchies.find(({ v2 }) => v2) ??
+		hierarchies[0];
+	const others = hierarchies.filter((hierarchy) => hierarchy !== killing);
+	return [...(killing === undefined ? [] : [killing]), ...others].map((hierarchy) => ({
 		path: cgroupFolder(hierarchy, cgroupsPath),
 		v2: hierarchy.v2 ? 1 : 0,
 	}));
-}
-
-/** The one through which the container is killed: v2 where there is one (cgroup.kill), else pids or any. */
-export function killMember(layout: CgroupLayout, cgroupsPath: string): CgroupMember | undefined {
-	const best =
-		layout.hierarchies.find(({ v2 }) => v2) ??
-		layout.hierarchies.find(({ controllers }) => controllers.includes('freezer')) ??
-		layout.hierarchies[0];
-	return best && { path: cgroupFolder(best, cgroupsPath), v2: best.v2 ? 1 : 0 };
 }
 
 /** The folder in which a controller's files of this cgroup are; undefined when the machine lacks the controller. */

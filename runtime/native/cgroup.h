@@ -9,3 +9,7 @@ int cgroup_make(const char *path, struct failure *failure);
 
 /* Whether what readdir(3) found is a cgroup below. */
 bool is_cgroup_below(const struct dirent *entry);
+
+/* A signal to every process of an open cgroup folder and below. SIGKILL also ends frozen ones; of a v1 group, those
+ * that fork meanwhile may need another call. Answers how many were found, or -errno. */
+int cgroup_signal(int folder, bool v2, int signal);

@@ -1,22 +1,14 @@
-/* cgroups: made, killed, removed; device programs of v2. */
+/* cgroups: made and removed; device programs of v2. */
 #include <dirent.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/magic.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include "cgroup.h"
 #include "plan_internal.h"
-
-static void sleep_us(long microseconds)
-{
-	struct timespec t = {0, microseconds * 1000};
-	nanosleep(&t, NULL);
-}
 
 /* v1 cpuset: no process can join a group whose cpus or mems are empty, and a new group's are. */
 static int inherit_cpuset(int folder, const char *file, struct failure *failure, const char *path)
@@ -95,89 +87,6 @@ int op_cgroup_devices_run(struct plan *plan, const struct op *op, struct failure
 	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach) < 0)
 		return fail(failure, errno, "cannot attach the device program to %s", arguments.path);
 	return 0;
-}
-
-/* A container that may make groups of its own gives them any name. */
-bool is_cgroup_below(const struct dirent *entry)
-{
-	return entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-}
-
-/* Calls `each` for every folder below and then for the folder itself. Answers the sum, or the first -errno. */
-static int walk_below(int folder, int (*each)(int folder))
-{
-	int duplicate = fcntl(folder, F_DUPFD_CLOEXEC, 3);
-	DIR *entries = duplicate < 0 ? NULL : fdopendir(duplicate);
-	if (!entries) {
-		close_at(&duplicate);
-		return -errno;
-	}
-	rewinddir(entries);
-	int sum = 0;
-	for (struct dirent *entry; sum >= 0 && (entry = readdir(entries));) {
-		if (!is_cgroup_below(entry)) continue;
-		AUTO_CLOSE int below = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		int found = below >= 0 ? walk_below(below, each) : errno == ENOENT ? 0 : -errno;
-		sum = found < 0 ? found : sum + found;
-	}
-	closedir(entries);
-	int own = sum < 0 ? sum : each(folder);
-	return own < 0 ? own : sum + own;
-}
-
-/* How many processes are in this one group; each gets a SIGKILL. */
-static int kill_members(int folder)
-{
-	char text[4096];
-	AUTO_CLOSE int fd = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	if (fd < 0) return errno == ENOENT ? 0 : -errno;
-	int count = 0;
-	long pid = 0;
-	for (ssize_t n; (n = read(fd, text, sizeof text)) != 0;) {
-		if (n < 0 && errno == EINTR) continue;
-		if (n < 0) return errno == ENODEV ? count : errno == EOPNOTSUPP ? count : -errno;
-		for (ssize_t i = 0; i < n; i++) {
-			if (text[i] >= '0' && text[i] <= '9') {
-				pid = pid * 10 + (text[i] - '0');
-				continue;
-			}
-			if (pid > 0) kill((pid_t)pid, SIGKILL);
-			count++;
-			pid = 0;
-		}
-	}
-	/* A frozen process (v1 freezer) dies only when it is thawed. */
-	if (count > 0) write_file_at(folder, "freezer.state", "THAWED", 6);
-	return count;
-}
-
-static int count_members(int folder)
-{
-	char text[256];
-	ssize_t n = read_file_at(folder, "cgroup.procs", text, sizeof text);
-	if (n == -ENOENT || n == -ENODEV || n == -EOPNOTSUPP) return 0;
-	return n < 0 ? (int)n : n > 0;
-}
-
-int op_cgroup_kill_run(struct plan *plan, const struct op *op, struct failure *failure)
-{
-	(void)plan;
-	DECODE(cgroup_kill, arguments);
-	AUTO_CLOSE int folder = open(arguments.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0 && errno == ENOENT) return 0;
-	if (folder < 0) return fail(failure, errno, "cannot open the cgroup %s", arguments.path);
-	/* cgroup.kill (v2, Linux 5.14) also gets processes that fork meanwhile, at once. */
-	bool at_once = arguments.v2 && write_file_at(folder, "cgroup.kill", "1", 1) == 0;
-	uint64_t deadline = monotonic_ns() + (uint64_t)arguments.timeout_ms * 1000000u;
-	for (long pause = 100;; pause = pause < 5000 ? pause * 2 : 5000) {
-		int left = walk_below(folder, at_once ? count_members : kill_members);
-		if (left == 0) return 0;
-		if (left < 0) return fail(failure, -left, "cannot read the processes of the cgroup %s", arguments.path);
-		if (monotonic_ns() >= deadline)
-			return fail(failure, ETIMEDOUT, "processes of the cgroup %s are still there %u ms after SIGKILL", arguments.path,
-				    arguments.timeout_ms);
-		sleep_us(pause);
-	}
 }
 
 static int remove_below(const char *path)

@@ -1174,7 +1174,7 @@ static inline void op_cgroup_devices_encode(struct writer *w, const struct op_cg
 	put_bytes(w, in->program);
 }
 
-/* Kill every process in a cgroup and below, and wait until it is empty (at most timeout_ms). */
+/* Kill every process in a cgroup and below, frozen ones included, and wait until it is empty (at most timeout_ms). */
 #define OP_CGROUP_KILL 4u
 struct op_cgroup_kill {
 	const char *path;
@@ -1305,7 +1305,7 @@ static inline void op_hooks_encode(struct writer *w, const struct op_hooks *in)
 	put_str(w, in->state_tail);
 }
 
-/* Make the container process. new_namespaces: CLONE_NEW* flags (cgroup and time namespaces are made after the cgroups are joined). joins: by path, or of the init process of container `of` in this shim. An empty uid_map list: no mapping is written. oom_score_adj is clamped to what is allowed; set_oom_score_adj=0: leave it. */
+/* Make the container process. new_namespaces: CLONE_NEW* flags (cgroup and time namespaces are made after the cgroups are joined). joins: by path, or of the init process of container `of` in this shim. An empty uid_map list: no mapping is written. The container is killed through the first of cgroups. oom_score_adj is clamped to what is allowed; set_oom_score_adj=0: leave it. */
 #define OP_SPAWN 20u
 struct op_spawn {
 	uint32_t new_namespaces;

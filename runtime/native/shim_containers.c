@@ -32,19 +32,16 @@ uint32_t container_state(const struct container *container)
 
 static bool next_op(struct reader *ops, struct op *op) { return ops->at < ops->end && op_decode(ops, op); }
 
-/* Where its processes can be found later: v2 is better, for it kills at once. */
+/* Where its processes can be found later: the first is the one to kill them through. */
 static void remember_cgroup(struct container *container, const struct op *op)
 {
 	struct op_spawn spawn;
 	struct cgroup cgroup;
 	struct reader arguments = {op->args.data, op->args.data + op->args.size, false};
-	if (!op_spawn_decode(&arguments, &spawn)) return;
-	for (uint32_t i = 0; i < spawn.cgroups.count && cgroup_decode(&spawn.cgroups.items, &cgroup); i++) {
-		if (container->cgroup && (container->cgroup_v2 || !cgroup.v2)) continue;
-		free(container->cgroup);
-		container->cgroup = strdup(cgroup.path);
-		container->cgroup_v2 = cgroup.v2;
-	}
+	if (container->cgroup || !op_spawn_decode(&arguments, &spawn) || spawn.cgroups.count == 0) return;
+	if (!cgroup_decode(&spawn.cgroups.items, &cgroup)) return;
+	container->cgroup = strdup(cgroup.path);
+	container->cgroup_v2 = cgroup.v2;
 }
 
 static void remember_poststart(struct container *container, const struct op *op)
@@ -333,7 +330,7 @@ int container_kill(struct shim *shim, struct client *client, const struct frame 
 	if (!container->task.reaped && kill(container->task.pid, (int)request.signal) < 0 && errno != ESRCH)
 		return refuse(client, frame->request_id, errno, "cannot send signal %u to container %s", request.signal, request.id);
 	if (request.all && container->cgroup) {
-		int result = cgroup_signal(container->cgroup, container->cgroup_v2, (int)request.signal);
+		int result = kill_all(container, (int)request.signal);
 		if (result < 0) return refuse(client, frame->request_id, -result, "cannot send signal %u to all of container %s", request.signal, request.id);
 	}
 	return conn_send_ok(&client->conn, frame->request_id);

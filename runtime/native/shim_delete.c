@@ -79,6 +79,8 @@ int container_delete(struct shim *shim, struct client *client, const struct fram
 	}
 	struct task *task = &container->task;
 	if (!task->reaped) kill(task->pid, SIGKILL);
+	/* A frozen one dies only when its group is thawed. */
+	if (!task->reaped && container->cgroup) kill_all(container, SIGKILL);
 	container->worker = start_worker(task->reaped ? -1 : task->pidfd, &request.plan, report);
 	if (container->worker < 0) {
 		int err = (int)-container->worker;

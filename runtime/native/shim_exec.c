@@ -24,7 +24,11 @@ static void exec_free(struct shim *shim, struct exec *exec)
 
 static void exec_kill(struct exec *exec)
 {
-	if (exec->task.pid > 0 && !exec->task.reaped) kill_tree(exec->cgroup, exec->task.pid);
+	struct task *task = &exec->task;
+	pid_t init = task->pid ? task->pid : task->report ? task->report->init_pid : 0;
+	/* The creator may wait for a process that was frozen as it joined the cgroup. */
+	if (task->creator) kill(task->creator, SIGKILL);
+	if (init > 0 && !task->reaped) kill_tree(exec->cgroup, init);
 }
 
 static void timed_out(struct timer *timer)
@@ -101,7 +105,7 @@ static void answer_failed(struct exec *exec)
 	struct failure failure = {0};
 	if (!exec->client) return;
 	if (!report->failed) {
-		fail(&failure, ECHILD, "the process was killed before its program was executed");
+		fail(&failure, exec->timed_out ? ETIMEDOUT : ECHILD, "the process was killed before its program was executed");
 		report_failure(report, NO_STEP, 0, &failure);
 	}
 	conn_send_error(&exec->client->conn, exec->request_id, report->failure.err, report->step, report->op, report->failure.detail);

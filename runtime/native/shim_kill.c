@@ -39,22 +39,14 @@ static size_t list_processes(const char *path, pid_t *pids, size_t room)
 	return count;
 }
 
-int cgroup_signal(const char *path, bool v2, int signal)
+int kill_all(const struct container *container, int signal)
 {
-	char file[4096];
-	snprintf(file, sizeof file, "%s/cgroup.kill", path);
-	if (signal == SIGKILL && v2 && write_file_at(AT_FDCWD, file, "1", 1) == 0) return 0;
-	AUTO_FREE pid_t *pids = calloc(MAX_PROCESSES, sizeof *pids);
-	if (!pids) return -ENOMEM;
-	for (int round = 0; round < (signal == SIGKILL ? ROUNDS : 1); round++) {
-		size_t count = list_processes(path, pids, MAX_PROCESSES), killed = 0;
-		for (size_t i = 0; i < count; i++) killed += kill(pids[i], signal) == 0;
-		if (killed == 0) break;
-	}
-	/* A frozen process (v1 freezer) dies only when it is thawed. */
-	snprintf(file, sizeof file, "%s/freezer.state", path);
-	if (signal == SIGKILL) write_file_at(AT_FDCWD, file, "THAWED", 6);
-	return 0;
+	AUTO_CLOSE int folder = open(container->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0) return errno == ENOENT ? 0 : -errno;
+	int found = 1;
+	for (int round = 0; found > 0 && round < (signal == SIGKILL ? ROUNDS : 1); round++)
+		found = cgroup_signal(folder, container->cgroup_v2, signal);
+	return found < 0 ? found : 0;
 }
 
 static bool read_relations(struct found *found)

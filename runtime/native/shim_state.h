@@ -189,8 +189,8 @@ uint32_t container_state(const struct container *container);
 /* Forks a worker that keeps one descriptor (-1: none). In the child it answers 0, in the shim the pid, or -errno. */
 pid_t fork_worker(int keep);
 void delete_advance(struct shim *shim, struct container *container);
-/* Signals every process of a cgroup and below; how many, or -errno. */
-int cgroup_signal(const char *path, bool v2, int signal);
+/* Signals every process of a container's cgroup and below. */
+int kill_all(const struct container *container, int signal);
 /* SIGKILL to a process, its group, its session and its descendants, as far as the cgroup shows them. */
 void kill_tree(const char *cgroup, pid_t pid);
 /* Writes folder/exit. */

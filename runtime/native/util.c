@@ -58,6 +58,12 @@ int write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
+void sleep_us(long microseconds)
+{
+	struct timespec time = {0, microseconds * 1000};
+	nanosleep(&time, NULL);
+}
+
 ssize_t read_file_at(int folder, const char *path, char *buffer, size_t size)
 {
 	AUTO_CLOSE int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);

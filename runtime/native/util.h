@@ -33,6 +33,7 @@ static inline int take_fd(int *fd)
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 uint64_t monotonic_ns(void);
+void sleep_us(long microseconds);
 uint64_t realtime_ns(void);
 
 /* All of these answer 0 or more, or -errno. */

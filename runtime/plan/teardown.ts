@@ -1,4 +1,4 @@
-import { cgroupMembers, killMember } from '../cgroup/layout.ts';
+import { cgroupMembers } from '../cgroup/layout.ts';
 import type { OciSpec } from '../oci/spec.ts';
 import type { Op } from '../shim/codec.ts';
 import { cgroupsPathOf } from './container.ts';
@@ -18,14 +18,13 @@ export function lowerTeardown(
 	context: Pick<PlanContext, 'id' | 'bundle' | 'cgroups' | 'defaultCgroupsPath' | 'pins' | 'folders'>,
 ): Op[] {
 	const cgroupsPath = cgroupsPathOf(spec, context);
-	const kill = killMember(context.cgroups, cgroupsPath);
+	const members = cgroupMembers(context.cgroups, cgroupsPath);
+	const [kill] = members;
 	return [
 		...(kill === undefined ? [] : [{ op: 'cgroup_kill', ...kill, timeout_ms: KILL_TIMEOUT_MS } as const]),
 		...hookOps('poststop', spec, context),
 		...(context.pins ?? []).map(({ path }): Op => ({ op: 'unmount', path, remove: 1 })),
-		...cgroupMembers(context.cgroups, cgroupsPath).map(
-			({ path }): Op => ({ op: 'cgroup_remove', path, timeout_ms: REMOVE_TIMEOUT_MS }),
-		),
+		...members.map(({ path }): Op => ({ op: 'cgroup_remove', path, timeout_ms: REMOVE_TIMEOUT_MS })),
 		...(context.folders ?? []).toReversed().map(({ path }): Op => ({ op: 'remove_tree', path })),
 	];
 }

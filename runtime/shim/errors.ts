@@ -1,5 +1,12 @@
 import { constants } from 'node:os';
-import { cancelled, failedPrecondition, internal, invalidArgument, resourceExhausted } from '#base/errors.ts';
+import {
+	cancelled,
+	deadlineExceeded,
+	failedPrecondition,
+	internal,
+	invalidArgument,
+	resourceExhausted,
+} from '#base/errors.ts';
 import { describeOp } from '../plan/describe.ts';
 import { type Message, type Op, opName } from './codec.ts';
 import { CONSTANTS } from './schema.ts';
@@ -50,6 +57,8 @@ export function explain(what: string, error: unknown, plan: readonly Op[] = []):
 function factoryFor({ errno, op, detail }: ProtocolError): typeof internal {
 	const saidByHook = op === 'hooks' ? LAST_WORD.exec(detail)?.[1] : undefined;
 	if (EXHAUSTED.has(saidByHook ?? errno)) return resourceExhausted;
+	// A hook that hangs, or a process that does not die.
+	if (errno === 'ETIMEDOUT') return deadlineExceeded;
 	// The node does not know the AppArmor profile or SELinux label; whoever loads it can ask again.
 	if (errno === 'EBUSY' || op === 'labels') return failedPrecondition;
 	// The kernel refuses the value of a limit: a CPU that is not there, a period out of its range.

@@ -310,7 +310,7 @@ export const OPS = {
 	},
 	cgroup_kill: {
 		code: 4,
-		doc: 'Kill every process in a cgroup and below, and wait until it is empty (at most timeout_ms).',
+		doc: 'Kill every process in a cgroup and below, frozen ones included, and wait until it is empty (at most timeout_ms).',
 		fields: { path: 'str', v2: 'u32', timeout_ms: 'u32' },
 	},
 	cgroup_remove: {
@@ -343,7 +343,7 @@ export const OPS = {
 	// ---- the process
 	spawn: {
 		code: 20,
-		doc: 'Make the container process. new_namespaces: CLONE_NEW* flags (cgroup and time namespaces are made after the cgroups are joined). joins: by path, or of the init process of container `of` in this shim. An empty uid_map list: no mapping is written. oom_score_adj is clamped to what is allowed; set_oom_score_adj=0: leave it.',
+		doc: 'Make the container process. new_namespaces: CLONE_NEW* flags (cgroup and time namespaces are made after the cgroups are joined). joins: by path, or of the init process of container `of` in this shim. An empty uid_map list: no mapping is written. The container is killed through the first of cgroups. oom_score_adj is clamped to what is allowed; set_oom_score_adj=0: leave it.',
 		fields: {
 			new_namespaces: 'u32',
 			joins: ['ns_join'],

@@ -21,6 +21,14 @@ export interface ExecSyncResult {
 	readonly stderr: Buffer;
 }
 
+interface Limits {
+	readonly timeoutMs: number;
+	readonly signal: AbortSignal;
+}
+
+/** How long a command that is killed at its timeout may take to be gone. */
+const DEATH_MS = 2_000;
+
 /**
  * ExecSync: runs a command beside the container's process and answers what it wrote, up to the configured limit
  * per stream. The command is killed at the timeout (0: none) and when the client leaves.
@@ -37,13 +45,34 @@ export async function execSync(
 	checkArguments('cmd', request.cmd);
 	const container = daemon.containers.find(request.container_id);
 	if (container === undefined) throw notFound(`No container ${request.container_id}`);
-	const shim = checkRuns(daemon, container);
-	await using stream = await openStream(daemon, shim, container, request.cmd, { timeoutMs, signal });
+	// The shim kills at the timeout; this ends the wait for a process that cannot die (a frozen one) or children of
+	// it that hold its output.
+	const late = timeoutMs === 0 ? new AbortController().signal : AbortSignal.timeout(timeoutMs + DEATH_MS);
+	try {
+		const result = await run(daemon, container, request.cmd, {
+			timeoutMs,
+			signal: AbortSignal.any([signal, late]),
+		});
+		if (result !== undefined) return result;
+	} catch (error) {
+		if (!late.aborted) throw error;
+	}
+	throw timedOut(container, request);
+}
+
+/** undefined when the shim killed it at the timeout. */
+async function run(
+	daemon: Daemon,
+	container: Container,
+	cmd: readonly string[],
+	limits: Limits,
+): Promise<ExecSyncResult | undefined> {
+	await using stream = await openStream(daemon, checkRuns(daemon, container), container, cmd, limits);
 	const limit = daemon.config.runtime.execOutputMaxBytes;
 	const output = { stdout: new CappedOutput(limit), stderr: new CappedOutput(limit) };
 	for await (const { stream: name, data } of stream.output) output[name].add(data);
 	const exit = await stream.exit;
-	if (exit.timedOut) throw timedOut(container, request);
+	if (exit.timedOut) return undefined;
 	return {
 		exitCode: exit.signal === 0 ? exit.exitCode : 128 + exit.signal,
 		stdout: output.stdout.bytes(),
@@ -55,7 +84,8 @@ function timeoutOf(seconds: string): number {
 	const timeout = Number(seconds);
 	if (!Number.isInteger(timeout) || timeout < 0)
 		throw invalidArgument(`timeout is ${seconds} s, expected 0 (none) or more`);
-	return Math.min(timeout * 1000, 2 ** 32 - 1);
+	// Timers count to 2^31-1 ms.
+	return Math.min(timeout * 1000, 2 ** 31 - 1 - DEATH_MS);
 }
 
 function checkRuns({ sandboxes }: Daemon, { metadata, status }: Container): Shim {
@@ -76,7 +106,7 @@ async function openStream(
 	shim: Shim,
 	{ metadata }: Container,
 	args: readonly string[],
-	options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+	limits: Limits,
 ): Promise<ProcessStream> {
 	const spec = await specOf(metadata);
 	try {
@@ -87,7 +117,7 @@ async function openStream(
 			spec,
 			process,
 			killOnClose: true,
-			...options,
+			...limits,
 		});
 	} catch (error) {
 		const state = containers.get(metadata.id)?.status;

@@ -24,6 +24,7 @@ import { Containers } from '../../src/container/containers.ts';
 import { EventBus, type LifecycleEvent } from '../../src/events/event-bus.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { openNetwork } from '../../src/network/index.ts';
+import { cgroupsPathOf } from '../../src/sandbox/cgroup-parent.ts';
 import { Sandboxes } from '../../src/sandbox/sandboxes.ts';
 import { createDispatcher } from '../../src/server/dispatch.ts';
 import { type GrpcServer, startGrpcServer } from '../../src/server/grpc-server.ts';
@@ -270,7 +271,8 @@ export class TestBed implements AsyncDisposable {
 				cgroups,
 				containers,
 				sandboxes,
-				sandboxCgroup: () => '/',
+				sandboxCgroup: ({ metadata: { cgroupParent, id } }) =>
+					cgroupsPathOf(cgroupParent, config.instance, id),
 				treeUsage: (path) => launcher.treeUsage(path),
 				log,
 			}),

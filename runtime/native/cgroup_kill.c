@@ -1,0 +1,110 @@
+/* Signals to all processes of a cgroup and below. */
+#include <errno.h>
+#include <signal.h>
+#include "cgroup.h"
+#include "plan_internal.h"
+
+/* A container that may make groups of its own gives them any name. */
+bool is_cgroup_below(const struct dirent *entry)
+{
+	return entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+/* Calls `each` for every folder below and then for the folder itself. Answers the sum, or the first -errno. */
+static int walk_below(int folder, int (*each)(int folder, int signal), int signal)
+{
+	int duplicate = fcntl(folder, F_DUPFD_CLOEXEC, 3);
+	DIR *entries = duplicate < 0 ? NULL : fdopendir(duplicate);
+	if (!entries) {
+		close_at(&duplicate);
+		return -errno;
+	}
+	rewinddir(entries);
+	int sum = 0;
+	for (struct dirent *entry; sum >= 0 && (entry = readdir(entries));) {
+		if (!is_cgroup_below(entry)) continue;
+		AUTO_CLOSE int below = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int found = below >= 0 ? walk_below(below, each, signal) : errno == ENOENT ? 0 : -errno;
+		sum = found < 0 ? found : sum + found;
+	}
+	closedir(entries);
+	int own = sum < 0 ? sum : each(folder, signal);
+	return own < 0 ? own : sum + own;
+}
+
+/* How many processes are in this one group; each gets the signal. */
+static int signal_members(int folder, int signal)
+{
+	char text[4096];
+	AUTO_CLOSE int fd = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	if (fd < 0) return errno == ENOENT ? 0 : -errno;
+	int count = 0;
+	long pid = 0;
+	for (ssize_t n; (n = read(fd, text, sizeof text)) != 0;) {
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0) return errno == ENODEV ? count : errno == EOPNOTSUPP ? count : -errno;
+		for (ssize_t i = 0; i < n; i++) {
+			if (text[i] >= '0' && text[i] <= '9') {
+				pid = pid * 10 + (text[i] - '0');
+				continue;
+			}
+			if (pid > 0) kill((pid_t)pid, signal);
+			count++;
+			pid = 0;
+		}
+	}
+	return count;
+}
+
+static int count_members(int folder, int signal)
+{
+	(void)signal;
+	char text[256];
+	ssize_t n = read_file_at(folder, "cgroup.procs", text, sizeof text);
+	if (n == -ENOENT || n == -ENODEV || n == -EOPNOTSUPP) return 0;
+	return n < 0 ? (int)n : n > 0;
+}
+
+static int thaw(int folder, int signal)
+{
+	(void)signal;
+	write_file_at(folder, "freezer.state", "THAWED", 6);
+	return 0;
+}
+
+/* v1: what is frozen forks no more while it is killed, and a frozen process, whoever froze it, dies only when it is
+ * thawed. (One that v2 froze dies at once.) */
+static int kill_frozen(int folder)
+{
+	write_file_at(folder, "freezer.state", "FROZEN", 6);
+	int found = walk_below(folder, signal_members, SIGKILL);
+	walk_below(folder, thaw, 0);
+	return found;
+}
+
+int cgroup_signal(int folder, bool v2, int signal)
+{
+	if (signal != SIGKILL) return walk_below(folder, signal_members, signal);
+	/* cgroup.kill (v2, Linux 5.14) also gets processes that fork meanwhile, at once. */
+	if (v2 && write_file_at(folder, "cgroup.kill", "1", 1) == 0) return walk_below(folder, count_members, 0);
+	return kill_frozen(folder);
+}
+
+int op_cgroup_kill_run(struct plan *plan, const struct op *op, struct failure *failure)
+{
+	(void)plan;
+	DECODE(cgroup_kill, arguments);
+	AUTO_CLOSE int folder = open(arguments.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0 && errno == ENOENT) return 0;
+	if (folder < 0) return fail(failure, errno, "cannot open the cgroup %s", arguments.path);
+	uint64_t deadline = monotonic_ns() + (uint64_t)arguments.timeout_ms * 1000000u;
+	for (long pause = 100;; pause = pause < 5000 ? pause * 2 : 5000) {
+		int left = cgroup_signal(folder, arguments.v2, SIGKILL);
+		if (left == 0) return 0;
+		if (left < 0) return fail(failure, -left, "cannot read the processes of the cgroup %s", arguments.path);
+		if (monotonic_ns() >= deadline)
+			return fail(failure, ETIMEDOUT, "processes of the cgroup %s are still there %u ms after SIGKILL", arguments.path,
+				    arguments.timeout_ms);
+		sleep_us(pause);
+	}
+}
