@@ -9,6 +9,13 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+/* Between two looks at the deadline. */
+#define TURN_BYTES (64u << 10)
+/* The most that a pipe holds: what the program wrote before its end. Children of it may go on writing. */
+#define PIPE_BYTES (1u << 20)
+/* How long a killed program may take to be gone. One in an uninterruptible wait is left to its fate then. */
+#define DEATH_MS 5000
+
 /* What one stream brought so far. */
 struct collected {
 	int fd;
@@ -37,11 +44,11 @@ static int collect(struct collected *to, const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* Reads what is there now; closes the descriptor at its end. */
-static int read_available(struct collected *from)
+/* Reads what is there now, but not for ever from somebody who writes as fast as we read; closes the descriptor at its end. */
+static int read_available(struct collected *from, size_t most)
 {
 	uint8_t buffer[16384];
-	while (from->fd >= 0) {
+	for (size_t seen = 0; from->fd >= 0 && seen < most;) {
 		ssize_t n = read(from->fd, buffer, sizeof buffer);
 		if (n < 0 && errno == EINTR) continue;
 		if (n < 0 && errno == EAGAIN) return 0;
@@ -51,6 +58,7 @@ static int read_available(struct collected *from)
 		}
 		int result = collect(from, buffer, (size_t)n);
 		if (result < 0) return result;
+		seen += (size_t)n;
 	}
 	return 0;
 }
@@ -158,7 +166,7 @@ static int milliseconds_until(uint64_t deadline)
 	return now >= deadline ? 0 : (int)((deadline - now + 999999) / 1000000 > 1000000 ? 1000000 : (deadline - now + 999999) / 1000000);
 }
 
-/* Until the main process ended; what others of its group still hold open is not waited for. */
+/* Until the main process ended, or should have; what others of its group still hold open is not waited for. */
 static int serve(const struct program *program, struct running *running, struct program_result *result)
 {
 	struct bytes left = program->stdin_bytes;
@@ -175,9 +183,11 @@ static int serve(const struct program *program, struct running *running, struct 
 		};
 		int ready = poll(polls, 5, milliseconds_until(deadline));
 		if (ready < 0 && errno != EINTR) return -errno;
-		if (ready == 0 && deadline && monotonic_ns() >= deadline) {
+		bool ended = ready > 0 && polls[0].revents;
+		if (!ended && deadline && monotonic_ns() >= deadline) {
+			if (result->timed_out) return 0;
 			result->timed_out = true;
-			deadline = 0;
+			deadline = monotonic_ns() + DEATH_MS * 1000000ull;
 			kill(-running->pid, SIGKILL);
 		}
 		if (ready <= 0) continue;
@@ -186,13 +196,13 @@ static int serve(const struct program *program, struct running *running, struct 
 			kill(-running->pid, SIGKILL);
 		}
 		if (polls[1].revents) write_available(&running->in, &left);
-		if (failed == 0 && polls[2].revents) failed = read_available(&running->out);
-		if (failed == 0 && polls[3].revents) failed = read_available(&running->err);
+		if (failed == 0 && polls[2].revents) failed = read_available(&running->out, TURN_BYTES);
+		if (failed == 0 && polls[3].revents) failed = read_available(&running->err, TURN_BYTES);
 		if (failed < 0) {
 			kill(-running->pid, SIGKILL);
 			return failed;
 		}
-		if (polls[0].revents) return 0;
+		if (ended) return 0;
 	}
 }
 
@@ -214,11 +224,11 @@ int program_run(const struct program *program, struct program_result *result, st
 		fail(failure, -outcome, "cannot collect the output of %s", program->path);
 	}
 	int status = 0;
-	while (waitpid(running.pid, &status, 0) < 0 && errno == EINTR) {}
+	while (waitpid(running.pid, &status, result->timed_out ? WNOHANG : 0) < 0 && errno == EINTR) {}
 	*group = 0;
 	if (outcome == 0) {
-		read_available(&running.out);
-		read_available(&running.err);
+		read_available(&running.out, PIPE_BYTES);
+		read_available(&running.err, PIPE_BYTES);
 		if (collect(&running.out, NULL, 0) < 0 || collect(&running.err, NULL, 0) < 0)
 			outcome = fail(failure, ENOMEM, "cannot collect the output of %s", program->path);
 	}

@@ -119,8 +119,9 @@ static void answer_failed(struct container *container)
 /* After a failure the container stays, stopped: DELETE can be tried again. */
 void delete_advance(struct shim *shim, struct container *container)
 {
-	if (container->worker || !container->task.reaped) return;
+	if (container->worker) return;
 	bool done = WIFEXITED(container->worker_status) && WEXITSTATUS(container->worker_status) == 0;
+	if (done && !container->task.reaped) return;
 	container->deleting = false;
 	if (done) answer_deleted(container);
 	else answer_failed(container);

@@ -156,9 +156,9 @@ test('a v1 plan makes the cgroup in every hierarchy before the process, and is a
 	});
 	const spawnAt = plan.findIndex(({ op }) => op === 'spawn');
 	assert.deepEqual(plan.slice(0, 6).map(describeOp), [
+		'make the cgroup /cg/rest/gantry/gantry-c1',
 		'make the cgroup /cg/cpu/gantry/gantry-c1',
 		'make the cgroup /cg/memory/gantry/gantry-c1',
-		'make the cgroup /cg/rest/gantry/gantry-c1',
 		'make the cgroup /cg/systemd/gantry/gantry-c1',
 		'make the cgroup /cg/unified/gantry/gantry-c1',
 		'write a to /cg/rest/gantry/gantry-c1/devices.deny',

@@ -16,10 +16,10 @@ test('teardown undoes the plan, hooks while the pinned namespace is still there'
 		],
 	});
 	assert.deepEqual(plan.map(describeOp), [
-		'kill the processes of /cg/unified/gantry/gantry-c1',
+		'kill the processes of /cg/rest/gantry/gantry-c1',
 		'run the poststop hooks (/bin/net)',
 		'unmount /pin',
-		...['cpu', 'memory', 'rest', 'systemd', 'unified'].map(
+		...['rest', 'cpu', 'memory', 'systemd', 'unified'].map(
 			(name) => `remove the cgroup /cg/${name}/gantry/gantry-c1`,
 		),
 		'remove /c/upper',

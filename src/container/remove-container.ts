@@ -1,4 +1,4 @@
-import { messageOf } from '#base/errors.ts';
+import { messageOf, StatusError } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { CleanUp } from '../sandbox/clean-up.ts';
 import { nowNs } from '../sandbox/clock.ts';
@@ -29,6 +29,8 @@ async function remove(daemon: Daemon, { metadata }: Container): Promise<void> {
 	await changing('remove.record', () => containers.trySave(id));
 	// What cannot be stopped here the teardown tries again, with the launcher where the shim fails.
 	await stopContainer(daemon, id, 0).catch((error: unknown) => {
+		// What does not die cannot be removed, and another wait for it would be one too many.
+		if (error instanceof StatusError && error.condition === 'DEADLINE_EXCEEDED') throw error;
 		log.warn('stopping a container failed', { container: id, error: messageOf(error) });
 	});
 	// Behind a start or an update that is under way.

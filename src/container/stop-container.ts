@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { deadlineExceeded, unavailable } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { within } from '../sandbox/clean-up.ts';
+import { unlessHung } from '../sandbox/hung-shim.ts';
 import type { Daemon } from '../server/types.ts';
 import { containerLost } from './exits.ts';
 import { signalNumber } from './stop-signal.ts';
@@ -33,22 +34,26 @@ export async function stopContainer(daemon: Daemon, id: string, graceMs: number)
 	if (now !== undefined && !hasEnded(now)) await killAndWait(daemon, now, ended);
 }
 
-const hasEnded = ({ status }: Container): boolean => status.finishedAtNs !== undefined || status.unknown;
+/** Whether nothing of it runs any more, as far as anybody knows. */
+export const hasEnded = ({ status }: Container): boolean =>
+	status.finishedAtNs !== undefined || status.unknown;
 
-async function sendStopSignal({ sandboxes }: Daemon, { metadata }: Container): Promise<void> {
-	const shim = sandboxes.shims.get(metadata.sandboxId);
-	await changing('stop.signal', async () => shim?.kill(metadata.id, signalNumber(metadata.stopSignal)));
+async function sendStopSignal(daemon: Daemon, { metadata }: Container): Promise<void> {
+	const { id, sandboxId, stopSignal } = metadata;
+	const shim = daemon.sandboxes.shims.get(sandboxId);
+	if (shim === undefined) return;
+	await unlessHung(daemon, sandboxId, shim, () =>
+		changing('stop.signal', () => shim.kill(id, signalNumber(stopSignal))),
+	);
 }
 
-async function killAndWait(
-	{ sandboxes }: Daemon,
-	{ metadata }: Container,
-	ended: Promise<void>,
-): Promise<void> {
+async function killAndWait(daemon: Daemon, { metadata }: Container, ended: Promise<void>): Promise<void> {
 	const { id, sandboxId, config } = metadata;
-	const shim = sandboxes.shims.get(sandboxId);
+	const shim = daemon.sandboxes.shims.get(sandboxId);
 	if (shim === undefined) throw unavailable(`Cannot stop container ${id}: its shim is gone; try again`);
-	await changing('stop.kill', () => shim.kill(id, constants.signals.SIGKILL, { all: true }));
+	await unlessHung(daemon, sandboxId, shim, () =>
+		changing('stop.kill', () => shim.kill(id, constants.signals.SIGKILL, { all: true })),
+	);
 	try {
 		await within(`stop container ${id}`, KILL_TIMEOUT_MS, () => ended);
 	} catch (error) {

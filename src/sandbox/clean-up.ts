@@ -1,8 +1,9 @@
-import { deadlineExceeded, internal, messageOf } from '#base/errors.ts';
+import { type Condition, deadlineExceeded, messageOf, StatusError } from '#base/errors.ts';
 
 /** The steps of a clean-up: each is tried, each has a deadline of its own, and what fails is collected. */
 export class CleanUp {
 	readonly #failures: string[] = [];
+	readonly #conditions = new Set<Condition>();
 
 	get failures(): readonly string[] {
 		return this.#failures;
@@ -14,13 +15,18 @@ export class CleanUp {
 			await within(what, timeoutMs, work);
 		} catch (error) {
 			this.#failures.push(`cannot ${what}: ${messageOf(error)}`);
+			this.#conditions.add(error instanceof StatusError ? error.condition : 'INTERNAL');
 		}
 	}
 
-	/** INTERNAL with everything that failed, if anything did. */
+	/** Everything that failed, if anything did. INTERNAL unless all of it failed in the same way. */
 	throwIfFailed(what: string): void {
-		if (this.#failures.length > 0)
-			throw internal(`${what}: ${this.#failures.join('; ')}; try again, or see gantry doctor`);
+		if (this.#failures.length === 0) return;
+		const [condition = 'INTERNAL', ...others] = this.#conditions;
+		throw new StatusError(
+			others.length === 0 ? condition : 'INTERNAL',
+			`${what}: ${this.#failures.join('; ')}; try again, or see gantry doctor`,
+		);
 	}
 }
 

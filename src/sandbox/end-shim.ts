@@ -3,7 +3,11 @@ import { messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { checkProcess } from '#runtime';
 import type { Daemon } from '../server/types.ts';
+import { within } from './clean-up.ts';
 import type { Sandbox } from './types.ts';
+
+/** A shim answers at once, then ends. */
+const SHUTDOWN_MS = 5_000;
 
 /** Ends the shim of a sandbox that has no containers any more; one that does not answer is killed. */
 export async function endShim(
@@ -17,13 +21,15 @@ export async function endShim(
 		// Forgotten first: the end of this connection is no loss.
 		sandboxes.shims.delete(id, shim);
 		try {
-			await changing('shim.shutdown', () => shim.shutdown());
+			await changing('shim.shutdown', () =>
+				within(`end the shim of sandbox ${id}`, SHUTDOWN_MS, () => shim.shutdown()),
+			);
 		} catch (error) {
 			log.warn('the shim does not end by itself and is killed', { sandbox: id, error: messageOf(error) });
 		}
 		shim.disconnect();
 	}
-	if (identity !== undefined && (shim === undefined || !(await endsSoon(identity)))) await kill(identity);
+	if (identity !== undefined && (shim === undefined || !(await endsSoon(identity)))) await killShim(identity);
 	await changing('shim.socket', () => rm(sandboxes.shims.socketPath(id), { force: true }));
 }
 
@@ -37,6 +43,7 @@ async function endsSoon(identity: Identity): Promise<boolean> {
 	return false;
 }
 
-async function kill(identity: Identity): Promise<void> {
+/** Kills a shim, if it is still there. */
+export async function killShim(identity: Identity): Promise<void> {
 	if (await checkProcess(identity)) process.kill(identity.pid, 'SIGKILL');
 }

@@ -1,6 +1,7 @@
-import { messageOf } from '#base/errors.ts';
+import { messageOf, StatusError } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { removeContainer } from '../container/remove-container.ts';
+import { hasEnded } from '../container/stop-container.ts';
 import type { Daemon } from '../server/types.ts';
 import { nowNs } from './clock.ts';
 import { sandboxName } from './metadata.ts';
@@ -24,6 +25,9 @@ export async function removeSandbox(daemon: Daemon, id: string): Promise<void> {
 	await promise;
 }
 
+const isLate = (error: unknown): boolean =>
+	error instanceof StatusError && error.condition === 'DEADLINE_EXCEEDED';
+
 async function remove(daemon: Daemon, { metadata }: Sandbox): Promise<void> {
 	const { sandboxes, containers, events, log } = daemon;
 	const { id, config } = metadata;
@@ -32,7 +36,11 @@ async function remove(daemon: Daemon, { metadata }: Sandbox): Promise<void> {
 	// No failed clean-up keeps a name, so it goes first; and before the first await.
 	if (config.metadata !== null) sandboxes.names.release(sandboxName(config.metadata), id);
 	// What these cannot do the teardown tries again, with the launcher where the shim fails.
-	await stopSandbox(daemon, id).catch(tolerate('stopping it'));
+	await stopSandbox(daemon, id).catch((error: unknown) => {
+		// What does not die cannot be removed, and another wait for it would be one too many.
+		if (isLate(error) && !containers.ofSandbox(id).every(hasEnded)) throw error;
+		tolerate('stopping it')(error);
+	});
 	await changing('remove.record', () => sandboxes.trySave(id));
 	const inside = containers.ofSandbox(id);
 	await Promise.all(

@@ -1,6 +1,7 @@
 import { changing } from '#base/fault-points.ts';
 import { readTeardown } from '#runtime';
 import type { Daemon } from '../server/types.ts';
+import { unlessHung } from './hung-shim.ts';
 
 /** Longest time a teardown plan may take: its hooks, and processes that take long to die. */
 export const DELETE_TIMEOUT_MS = 60_000;
@@ -10,17 +11,21 @@ export const DELETE_TIMEOUT_MS = 60_000;
  * What poststop hooks fail with is logged: it never keeps an object.
  */
 export async function deleteFromRuntime(
-	{ sandboxes, launcher, log }: Pick<Daemon, 'sandboxes' | 'launcher' | 'log'>,
+	daemon: Daemon,
 	target: { readonly sandboxId: string; readonly id: string; readonly bundle: string },
 ): Promise<void> {
-	const shim = sandboxes.shims.get(target.sandboxId);
+	const { sandboxes, launcher, log } = daemon;
+	const { sandboxId, id } = target;
+	const shim = sandboxes.shims.get(sandboxId);
 	if (shim !== undefined) {
-		const { hookError } = await changing('container.delete', () => shim.delete(target.id));
-		if (hookError !== '') log.warn('poststop hooks failed', { id: target.id, hookError });
+		const { hookError } = await unlessHung(daemon, sandboxId, shim, () =>
+			changing('container.delete', () => shim.delete(id)),
+		);
+		if (hookError !== '') log.warn('poststop hooks failed', { id, hookError });
 		return;
 	}
 	const plan = await readTeardown(target.bundle);
 	if (plan === undefined) return;
 	const hookError = await changing('container.delete', () => launcher.teardown(plan));
-	if (hookError !== '') log.warn('poststop hooks failed', { id: target.id, hookError });
+	if (hookError !== '') log.warn('poststop hooks failed', { id, hookError });
 }
