@@ -21,7 +21,7 @@ import type {
 	Shim,
 	ShimContainer,
 } from '../types.ts';
-import { openConnection } from './connection.ts';
+import { openConnection, type ProtocolVersions } from './connection.ts';
 import { explain, explained, ProtocolError } from './errors.ts';
 
 export interface ConnectOptions {
@@ -33,14 +33,20 @@ export interface ConnectOptions {
 	readonly log: Log;
 	/** Names the default cgroup of a container. Default `gantry`. */
 	readonly instance?: string;
+	/** Versions of the protocol that are spoken; by default those of this program. */
+	readonly versions?: ProtocolVersions;
 	/** Where the bundle of a container is, for containers that were made before this connection. */
 	readonly bundleOf?: (id: string) => string | undefined;
 }
 
-/** Connects to a shim. UNAVAILABLE when it is gone, FAILED_PRECONDITION when somebody else answers. */
+/** Connects to a shim. UNAVAILABLE when it is gone, FAILED_PRECONDITION when somebody else or none of our versions answers. */
 export async function connectShim(options: ConnectOptions): Promise<Shim> {
 	const { socketPath, expected, launcher, cgroups, log, instance = 'gantry' } = options;
-	const { connection, welcome } = await openConnection(socketPath, `The shim at ${socketPath}`);
+	const { connection, welcome } = await openConnection(
+		socketPath,
+		`The shim at ${socketPath}`,
+		options.versions,
+	);
 	const identity = { pid: welcome.pid, startTime: welcome.start_time };
 	if (
 		expected !== undefined &&

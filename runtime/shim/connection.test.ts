@@ -175,3 +175,18 @@ test('a stream that breaks tells its reader', async () => {
 	);
 	await assert.rejects(stream.exit, { condition: 'UNAVAILABLE' });
 });
+
+test('a shim of an older version is spoken to; one beyond the versions spoken is refused with what to do', async () => {
+	const socket = join(folder, 's');
+	const { connection, welcome } = await openConnection(socket, 'The shim', { oldest: 1, newest: 3 });
+	assert.equal(welcome.version, 1);
+	connection.close();
+	for (const versions of [
+		{ oldest: 2, newest: 3 },
+		{ oldest: 0, newest: 0 },
+	])
+		await assert.rejects(openConnection(socket, 'The shim', versions), {
+			condition: 'FAILED_PRECONDITION',
+			message: /The shim speaks version 1 .* this gantryd versions \d to \d: .* or remove the pod/,
+		});
+});

@@ -1,8 +1,16 @@
 import { connect, type Socket } from 'node:net';
-import { cancelled, messageOf, unavailable } from '#base/errors.ts';
+import { cancelled, failedPrecondition, messageOf, unavailable } from '#base/errors.ts';
 import { encodeFrame, type Frame, FrameDecoder, type Message, type MessageName } from './codec.ts';
 import { ProtocolError } from './errors.ts';
-import { PROTOCOL_VERSION } from './schema.ts';
+import { OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION } from './schema.ts';
+
+/** The versions of the protocol that a daemon speaks. */
+export interface ProtocolVersions {
+	readonly oldest: number;
+	readonly newest: number;
+}
+
+const OUR_VERSIONS: ProtocolVersions = { oldest: OLDEST_PROTOCOL_VERSION, newest: PROTOCOL_VERSION };
 
 interface Pending {
 	readonly resolve: (frame: Frame) => void;
@@ -45,9 +53,14 @@ export class FrameConnection {
 		this.#onFrame = listener;
 	}
 
-	/** HELLO and WELCOME: the first exchange. */
-	async greet(): Promise<Message<'WELCOME'>> {
-		return await this.request('HELLO', { version: PROTOCOL_VERSION }, 'WELCOME');
+	/** HELLO and WELCOME: the first exchange. FAILED_PRECONDITION when the other side speaks none of our versions. */
+	async greet({ oldest, newest }: ProtocolVersions = OUR_VERSIONS): Promise<Message<'WELCOME'>> {
+		const welcome = await this.request('HELLO', { version: newest }, 'WELCOME');
+		if (welcome.version >= oldest && welcome.version <= newest) return welcome;
+		throw failedPrecondition(
+			`${this.#peer} speaks version ${welcome.version} of the protocol, and this gantryd versions ${oldest} to ` +
+				`${newest}: use the gantryd that it came with or a later one, or remove the pod`,
+		);
 	}
 
 	/** Sends a request and waits for its reply. On abort the reply is no longer waited for; what it asked for goes on. */
@@ -139,15 +152,16 @@ function expectReply<R extends MessageName>(frame: Frame, reply: R, peer: string
 	return frame.body as unknown as Message<R>;
 }
 
-/** Connects to a Unix socket and greets. UNAVAILABLE when nobody listens there. */
+/** Connects to a Unix socket and greets. UNAVAILABLE when nobody listens there; else as `greet`. */
 export async function openConnection(
 	socketPath: string,
 	peer: string,
+	versions?: ProtocolVersions,
 ): Promise<{ connection: FrameConnection; welcome: Message<'WELCOME'> }> {
 	const socket = connect(socketPath);
 	const connection = new FrameConnection(socket, peer);
 	try {
-		return { connection, welcome: await connection.greet() };
+		return { connection, welcome: await connection.greet(versions) };
 	} catch (error) {
 		connection.close();
 		throw error;

@@ -14,8 +14,13 @@ export interface Entry {
 	readonly fields: Fields;
 }
 
-/** Raised whenever a change is not understood by the other side. A shim of an older version is still spoken to. */
+/** Raised whenever a change is not understood by the other side. */
 export const PROTOCOL_VERSION = 1;
+/**
+ * Shims outlive the daemon, so a newer one still speaks to shims of these versions. Raised only when no node can have
+ * pods of the version before; what a change needs of an older shim is decided by the version that it tells.
+ */
+export const OLDEST_PROTOCOL_VERSION = 1;
 /** A frame longer than this is a protocol error: the connection is closed. */
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 

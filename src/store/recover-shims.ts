@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '#base/errors.ts';
+import { messageOf, StatusError } from '#base/errors.ts';
 import type { Shim, ShimContainer } from '#runtime';
 import { containerLost } from '../container/exits.ts';
 import { within } from '../sandbox/clean-up.ts';
@@ -36,9 +36,20 @@ async function reconnect(daemon: Daemon, sandbox: Sandbox): Promise<void> {
 		if (daemon.sandboxes.get(id) === undefined) return shim.disconnect();
 		await adopt(daemon, id, await watchShim(daemon, id, shim));
 	} catch (error) {
+		if (error instanceof StatusError && error.condition === 'FAILED_PRECONDITION')
+			return notUnderstood(daemon, id, error.message);
 		daemon.log.warn('a sandbox has no shim', { sandbox: id, error: messageOf(error) });
 		await shimLost(daemon, id, daemon.sandboxes.shims.get(id));
 	}
+}
+
+/** Its shim speaks no version of ours: what runs goes on, and can only be removed. Not noted: the right daemon may come. */
+function notUnderstood({ sandboxes, containers, log }: Daemon, id: string, message: string): void {
+	log.error('a sandbox is UNKNOWN and can only be removed', { sandbox: id, why: message });
+	const why = { reason: 'ShimNotUnderstood', message };
+	sandboxes.update(id, { state: 'unknown', ...why });
+	for (const { metadata, status } of containers.ofSandbox(id))
+		if (status.finishedAtNs === undefined) containers.update(metadata.id, { unknown: true, ...why });
 }
 
 /** Connects to the shims of sandboxes that were never published, so that they can be taken back. */
