@@ -20,16 +20,25 @@ test('a bundle gives back its spec and its teardown plan', async () => {
 	const bundle = join(folder, 'c1', 'bundle');
 	const spec = sampleSpec({ hooks: { poststop: [{ path: '/x' }] } });
 	const teardown = lowerTeardown(spec, context);
-	await writeBundle(bundle, spec, teardown);
+	await writeBundle(bundle, 'c1', spec, teardown);
 	assert.deepEqual(await readSpec(bundle), spec);
-	assert.deepEqual(await readTeardown(bundle), teardown);
+	assert.deepEqual(await readTeardown(bundle, 'c1'), teardown);
+	await assert.rejects(readTeardown(bundle, 'c2'), {
+		condition: 'DATA_LOSS',
+		message: /no teardown plan of c2/,
+	});
 });
 
 test('no bundle is no error, a broken one is', async () => {
 	assert.equal(await readSpec(folder), undefined);
-	assert.equal(await readTeardown(folder), undefined);
-	await writeFile(join(folder, 'teardown.json'), '[{"op":"unmount"}]');
-	await assert.rejects(readTeardown(folder), { condition: 'DATA_LOSS', message: /unmount\.path is missing/ });
+	assert.equal(await readTeardown(folder, 'c'), undefined);
+	await writeFile(join(folder, 'teardown.json'), '{"id":"c","plan":[{"op":"unmount"}]}');
+	await assert.rejects(readTeardown(folder, 'c'), {
+		condition: 'DATA_LOSS',
+		message: /unmount\.path is missing/,
+	});
+	await writeFile(join(folder, 'teardown.json'), 'null');
+	await assert.rejects(readTeardown(folder, 'c'), { condition: 'DATA_LOSS' });
 	await writeFile(join(folder, 'config.json'), '{"ociVersion":');
 	await assert.rejects(readSpec(folder), { condition: 'DATA_LOSS' });
 });

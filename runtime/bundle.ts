@@ -15,11 +15,16 @@ import { encodePlan, type Op } from './shim/codec.ts';
  *   teardown.json   the plan of delete, used by the shim, by rollback and by recovery when the shim is dead
  *   plan.txt        the launch plan, with times, for people; written after the answer
  */
-export async function writeBundle(bundle: string, spec: OciSpec, teardown: readonly Op[]): Promise<void> {
+export async function writeBundle(
+	bundle: string,
+	id: string,
+	spec: OciSpec,
+	teardown: readonly Op[],
+): Promise<void> {
 	try {
 		await mkdir(bundle, { recursive: true, mode: 0o700 });
 		await Promise.all([
-			writeFileAtomic(join(bundle, 'teardown.json'), JSON.stringify(teardown)),
+			writeFileAtomic(join(bundle, 'teardown.json'), JSON.stringify({ id, plan: teardown })),
 			writeFile(join(bundle, 'config.json'), JSON.stringify(spec), { mode: 0o600 }),
 		]);
 	} catch (error) {
@@ -29,21 +34,31 @@ export async function writeBundle(bundle: string, spec: OciSpec, teardown: reado
 
 /** The spec of a bundle; undefined when there is none. DATA_LOSS when it cannot be understood. */
 export async function readSpec(bundle: string): Promise<OciSpec | undefined> {
-	const value = await readJson(join(bundle, 'config.json'));
-	if (value === undefined) return undefined;
-	validateSpec(value);
-	return value;
-}
-
-/** The teardown plan of a bundle; undefined when there is none. DATA_LOSS when it cannot be understood. */
-export async function readTeardown(bundle: string): Promise<Op[] | undefined> {
-	const path = join(bundle, 'teardown.json');
+	const path = join(bundle, 'config.json');
 	const value = await readJson(path);
 	if (value === undefined) return undefined;
 	try {
-		const plan = value as Op[];
-		encodePlan(plan);
-		return plan;
+		validateSpec(value);
+		return value;
+	} catch (error) {
+		// It was valid when it was written.
+		throw dataLoss(`${path} is no spec of ours: ${messageOf(error)}`, { cause: error });
+	}
+}
+
+/**
+ * The teardown plan in a bundle of container `id`; undefined when there is none. DATA_LOSS when it cannot be
+ * understood or is that of another container, to which it would be the end.
+ */
+export async function readTeardown(bundle: string, id: string): Promise<Op[] | undefined> {
+	const path = join(bundle, 'teardown.json');
+	const value = await readJson(path);
+	if (value === undefined) return undefined;
+	const { id: owner, plan } = (value ?? {}) as { readonly id?: unknown; readonly plan?: unknown };
+	if (owner !== id) throw dataLoss(`${path} is no teardown plan of ${id}`);
+	try {
+		encodePlan(plan as Op[]);
+		return plan as Op[];
 	} catch (error) {
 		throw dataLoss(`${path} is no teardown plan: ${messageOf(error)}`, { cause: error });
 	}

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { writeFileAtomic } from '#base/atomic-file.ts';
-import { aborted, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
+import { aborted, dataLoss, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import type { Log } from '#base/log.ts';
 import type { SetAside } from '../store/set-aside.ts';
@@ -129,11 +129,22 @@ export class Snapshots {
 		this.#lastNumber = Math.max(this.#lastNumber, Number.parseInt(name, 36) || 0);
 		try {
 			const record = decodeSnapshotRecord(await readFile(path, 'utf8'), path);
-			this.#known.set(record.chainId, { ...record, folder, files: join(folder, 'fs') });
+			const twin = this.#known.get(record.chainId);
+			if (twin === undefined)
+				return void this.#known.set(record.chainId, { ...record, folder, files: join(folder, 'fs') });
+			// One of the two has the record of the other, and nobody can tell which.
+			this.#known.delete(record.chainId);
+			const why = dataLoss(`${folder} and ${twin.folder} both claim to be the layer ${record.digest}`);
+			for (const one of [twin.folder, folder]) await this.#setAside(one, why);
 		} catch (error) {
 			if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return;
-			await this.#options.setAside.take(path, `snapshot-${name}`, error);
+			await this.#setAside(folder, error);
 		}
+	}
+
+	/** With its files, for they may be in use by containers that run: they keep them wherever the folder is. */
+	async #setAside(folder: string, why: unknown): Promise<void> {
+		await this.#options.setAside.take(folder, `snapshot-${basename(folder)}`, why);
 	}
 
 	async #make(request: SnapshotRequest, signal: AbortSignal): Promise<Snapshot> {

@@ -30,6 +30,7 @@ export class Leases {
 			if (isHalfWritten(name)) continue;
 			try {
 				const lease = decode(await readFile(path, 'utf8'), path);
+				if (leases.path(lease.holder) !== path) throw dataLoss(`${path} is the lease of ${lease.holder}`);
 				leases.#byHolder.set(lease.holder, lease);
 			} catch (error) {
 				await setAside.take(path, `lease-${name}`, error);

@@ -32,7 +32,7 @@ export async function createContainer(shim: ShimContext, options: CreateOptions)
 	const plan = lowerContainer(spec, context);
 	const teardown = lowerTeardown(spec, context);
 	throwIfAborted(signal, what);
-	await changing('bundle.write', () => writeBundle(bundle, spec, teardown));
+	await changing('bundle.write', () => writeBundle(bundle, id, spec, teardown));
 	let created: Message<'CREATED'>;
 	try {
 		const request = createRequest(options, plan);

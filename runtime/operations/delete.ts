@@ -1,3 +1,4 @@
+import { messageOf } from '#base/errors.ts';
 import { readTeardown } from '../bundle.ts';
 import { encodePlan, type Op } from '../shim/codec.ts';
 import { explain, ProtocolError } from '../shim/errors.ts';
@@ -16,11 +17,25 @@ export async function deleteContainer(
 ): Promise<{ hookError: string }> {
 	await shim.made.get(id)?.written;
 	const bundle = shim.bundleOf(id);
-	const teardown = bundle === undefined ? undefined : await readTeardown(bundle);
+	const teardown = bundle === undefined ? undefined : await readPlan(shim, id, bundle);
 	if (teardown === undefined) shim.log.debug('delete without a teardown plan', { id });
 	const hookError = await discard(shim, id, teardown ?? [], signal);
 	shim.made.delete(id);
 	return { hookError };
+}
+
+/** A plan that cannot be understood is as none: the process at least is killed and forgotten. */
+async function readPlan(
+	{ log }: ShimContext,
+	id: string,
+	bundle: string,
+): Promise<readonly Op[] | undefined> {
+	try {
+		return await readTeardown(bundle, id);
+	} catch (error) {
+		log.warn('delete without the teardown plan', { bundle, error: messageOf(error) });
+		return undefined;
+	}
 }
 
 /** Lets the shim carry out the teardown plan, or the launcher when the shim is gone or knows no such container. */

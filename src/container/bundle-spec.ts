@@ -15,9 +15,11 @@ export function specOf(metadata: ContainerMetadata): Promise<OciSpec> {
 	return reading;
 }
 
-async function read({ id, folder }: ContainerMetadata): Promise<OciSpec> {
+async function read({ id, folder, cgroupsPath }: ContainerMetadata): Promise<OciSpec> {
 	const bundle = join(folder, 'bundle');
 	const spec = await readSpec(bundle);
 	if (spec === undefined) throw dataLoss(`The bundle ${bundle} of container ${id} has no config.json`);
+	if (spec.linux?.cgroupsPath !== cgroupsPath)
+		throw dataLoss(`The bundle ${bundle} of container ${id} has the config.json of another container`);
 	return spec;
 }

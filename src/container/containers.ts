@@ -5,7 +5,7 @@ import type { HostFacts } from '../spec/host-facts.ts';
 import { findById } from '../store/find-by-id.ts';
 import { Names } from '../store/names.ts';
 import { Records } from '../store/records.ts';
-import { containerShape } from './record.ts';
+import { checkContainer, containerShape } from './record.ts';
 import { StopDeadlines } from './stop-deadlines.ts';
 import type { Container, ContainerStatus } from './types.ts';
 
@@ -45,7 +45,7 @@ export class Containers {
 		this.folder = join(options.state, 'containers');
 		this.#root = options.root;
 		this.host = options.host;
-		this.records = new Records(this.folder, 'container', containerShape, options.log);
+		this.records = new Records(this.folder, 'container', containerShape, options.log, checkContainer);
 	}
 
 	list(): readonly Container[] {

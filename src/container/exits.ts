@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { messageOf } from '#base/errors.ts';
+import { dataLoss, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { type ExitRecord, readExitRecord } from '#runtime';
 import { nowNs } from '../sandbox/clock.ts';
@@ -27,7 +27,7 @@ export async function containerLost(daemon: Daemon, id: string): Promise<void> {
 	if (container === undefined || container.status.finishedAtNs !== undefined || container.status.unknown)
 		return;
 	await killCgroup(daemon, container);
-	const exit = await readExitRecord(container.metadata.folder, id).catch(() => undefined);
+	const exit = await exitOf(daemon, container);
 	if (exit !== undefined) {
 		await finish(daemon, container, exit.exitedAtNs, await endingOf(daemon, container, exit));
 		return;
@@ -37,6 +37,21 @@ export async function containerLost(daemon: Daemon, id: string): Promise<void> {
 		reason: 'ContainerStatusUnknown',
 		message: 'the shim that watched this container is gone, so nobody knows how it ended',
 	});
+}
+
+/** What the shim wrote; undefined when it did not, or when it cannot be read or tells of another process. */
+async function exitOf({ log }: Daemon, { metadata, status }: Container): Promise<ExitRecord | undefined> {
+	const { id, folder } = metadata;
+	try {
+		const exit = await readExitRecord(folder, id);
+		const pid = status.process?.pid;
+		if (exit !== undefined && pid !== undefined && exit.pid !== pid)
+			throw dataLoss(`it tells of process ${exit.pid}, not of ${pid}`);
+		return exit;
+	} catch (error) {
+		log.warn('an exit record is lost', { container: id, error: messageOf(error) });
+		return undefined;
+	}
 }
 
 /** Sets the end, once and for all. */

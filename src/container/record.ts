@@ -1,3 +1,5 @@
+import { basename } from 'node:path';
+import { dataLoss } from '#base/errors.ts';
 import type { ContainerConfig, LinuxContainerResourcesInit } from '#cri-api';
 import { processShape, stageShape } from '../sandbox/record.ts';
 import {
@@ -53,3 +55,10 @@ export const containerShape: Shape<Container> = object<Container>({
 		removing: flag,
 	}),
 });
+
+/** What is damaged must not lead a teardown, or a kill, to another object's things. */
+export function checkContainer({ metadata }: Container, id: string): void {
+	if (metadata.id !== id || basename(metadata.folder) !== id)
+		throw dataLoss(`it tells of container ${metadata.id} in ${metadata.folder}`);
+	if (!metadata.cgroupsPath.endsWith(`-${id}`)) throw dataLoss(`its cgroup is ${metadata.cgroupsPath}`);
+}

@@ -54,6 +54,12 @@ export async function readNote(folder: string): Promise<NetworkNote | undefined>
 export const writePlan = (path: string, steps: readonly NetStep[]): Promise<void> =>
 	writeFileAtomic(path, encodeBody('NET_APPLY', { netns_path: '', steps }));
 
+/** Whether the file holds exactly this plan. */
+export async function isPlan(path: string, steps: readonly NetStep[]): Promise<boolean> {
+	const bytes = await readFile(path).catch(() => undefined);
+	return bytes?.equals(encodeBody('NET_APPLY', { netns_path: '', steps })) ?? false;
+}
+
 export async function readPlan(path: string): Promise<readonly NetStep[] | undefined> {
 	const bytes = await readIfThere(path);
 	return bytes && decodeBody('NET_APPLY', bytes).steps;

@@ -1,3 +1,5 @@
+import { basename } from 'node:path';
+import { dataLoss } from '#base/errors.ts';
 import type { PodSandboxConfig } from '#cri-api';
 import type { ProcessIdentity } from '#runtime';
 import type { NetworkResult } from '../network/types.ts';
@@ -74,3 +76,9 @@ export const sandboxShape: Shape<Sandbox> = object<Sandbox>({
 		timeline: list(stageShape),
 	}),
 });
+
+/** What is damaged must not lead a teardown to another object's things. */
+export function checkSandbox({ metadata }: Sandbox, id: string): void {
+	if (metadata.id !== id || basename(metadata.folder) !== id)
+		throw dataLoss(`it tells of sandbox ${metadata.id} in ${metadata.folder}`);
+}

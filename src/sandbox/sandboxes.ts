@@ -3,7 +3,7 @@ import type { Log } from '#base/log.ts';
 import { findById } from '../store/find-by-id.ts';
 import { Names } from '../store/names.ts';
 import { Records } from '../store/records.ts';
-import { sandboxShape } from './record.ts';
+import { checkSandbox, sandboxShape } from './record.ts';
 import { type ConnectShim, Shims } from './shims.ts';
 import type { Sandbox, SandboxStatus } from './types.ts';
 
@@ -37,7 +37,7 @@ export class Sandboxes {
 		this.folder = join(options.state, 'sandboxes');
 		this.filesFolder = join(options.root, 'sandboxes');
 		this.shims = new Shims(options.state, options.connectShim);
-		this.records = new Records(this.folder, 'sandbox', sandboxShape, options.log);
+		this.records = new Records(this.folder, 'sandbox', sandboxShape, options.log, checkSandbox);
 	}
 
 	list(): readonly Sandbox[] {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isHalfWritten, removeHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
+import { isId } from '#base/ids.ts';
 import type { Log } from '#base/log.ts';
 import { fromJson, toJson } from './json.ts';
 import { integer, object, oneOf, type Shape, text } from './shape.ts';
@@ -41,12 +42,21 @@ export class Records<T> {
 	readonly #kind: string;
 	readonly #shape: Shape<StoredRecord<T> & { version: number; kind: string }>;
 	readonly #log: Log;
+	readonly #check: (value: T, id: string) => void;
 	readonly #writing = new Map<string, Pending<T>>();
 
-	constructor(folder: string, kind: string, shape: Shape<T>, log: Log) {
+	/** `check` throws when the value is none of this id's. */
+	constructor(
+		folder: string,
+		kind: string,
+		shape: Shape<T>,
+		log: Log,
+		check: (value: T, id: string) => void = () => {},
+	) {
 		this.#folder = folder;
 		this.#kind = kind;
 		this.#log = log;
+		this.#check = check;
 		this.#shape = object<StoredRecord<T> & { version: number; kind: string }>({
 			version: integer,
 			kind: text,
@@ -116,7 +126,9 @@ export class Records<T> {
 	}> {
 		await mkdir(this.#folder, { recursive: true, mode: 0o700 });
 		const entries = await readdir(this.#folder, { withFileTypes: true });
-		const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+		const folders = entries
+			.filter((entry) => entry.isDirectory() || isId(entry.name))
+			.map(({ name }) => name);
 		const kept = await Promise.all(folders.map(async (name) => ((await this.#sweep(name)) ? [] : [name])));
 		const read = await Promise.all(kept.flat().map((name) => this.#read(name)));
 		return {
@@ -129,9 +141,14 @@ export class Records<T> {
 	async #sweep(name: string): Promise<boolean> {
 		const path = join(this.#folder, name);
 		// The record is the first thing in a folder, so without it nothing has been made.
-		const isOver = name.startsWith(REMOVED) || (await readdir(path)).every(isHalfWritten);
+		const files = await readdir(path).catch((error: unknown) => {
+			// A file in the place of the folder: whatever it is, nobody has removed the object.
+			if (errnoOf(error) === 'ENOTDIR') return ['.'];
+			throw error;
+		});
+		const isOver = name.startsWith(REMOVED) || files.every(isHalfWritten);
 		if (isOver) await rm(path, { recursive: true, force: true });
-		else await removeHalfWritten(path);
+		else if (!files.includes('.')) await removeHalfWritten(path);
 		return isOver;
 	}
 
@@ -155,6 +172,7 @@ export class Records<T> {
 			const record = this.#shape(json, 'record');
 			if (record.kind !== this.#kind) throw dataLoss(`it is the record of a ${record.kind}`);
 			if (record.id !== id) throw dataLoss(`it is the record of ${record.id}`);
+			this.#check(record.value, id);
 			return { id, phase: record.phase, value: record.value };
 		} catch (error) {
 			return { id, why: `the record of ${this.#kind} ${id} cannot be read: ${messageOf(error)}` };

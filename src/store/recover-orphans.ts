@@ -1,14 +1,14 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, messageOf } from '#base/errors.ts';
-import { checkProcess, identify, type Op, type ProcessIdentity, readNativeProcess } from '#runtime';
+import { checkProcess, identify, type ProcessIdentity, readNativeProcess } from '#runtime';
 import { within } from '../sandbox/clean-up.ts';
+import { findCgroups, removeCgroup } from '../sandbox/lost-cgroups.ts';
 import type { Daemon } from '../server/types.ts';
 import { systemCgroup } from '../startup/system-cgroup.ts';
 import type { Half } from './recover-objects.ts';
 
 const STEP_TIMEOUT_MS = 30_000;
-const KILL_TIMEOUT_MS = 10_000;
 
 /** What no record owns: after a reboot, or when somebody removed the state folder, with or without what ran. */
 export interface Orphans {
@@ -26,7 +26,7 @@ export interface Orphans {
 
 /** Looks for them. To be called before anything is made: what is being made looks the same. */
 export async function findOrphans(daemon: Daemon, half: Half): Promise<Orphans> {
-	const { images, containers, sandboxes, cgroups, config } = daemon;
+	const { images, containers, sandboxes } = daemon;
 	const known = new Set(
 		[...sandboxes.list(), ...containers.list(), ...half.sandboxes, ...half.containers].map(
 			({ metadata }) => metadata.id,
@@ -35,7 +35,6 @@ export async function findOrphans(daemon: Daemon, half: Half): Promise<Orphans> 
 	const isLost = (id: string): boolean => !known.has(id);
 	const living = new Set([...known].map((id) => sandboxes.shims.socketPath(id)));
 	const sockets = (await names(sandboxes.shims.folder)).map((name) => join(sandboxes.shims.folder, name));
-	const ofObject = new RegExp(`^${config.instance}-([0-9a-f]{64})$`);
 	return {
 		holders: images
 			.holders()
@@ -45,10 +44,7 @@ export async function findOrphans(daemon: Daemon, half: Half): Promise<Orphans> 
 		files: (await names(sandboxes.filesFolder)).filter(isLost),
 		sockets: sockets.filter((path) => !living.has(path)),
 		shims: await lostShims(daemon, isLost),
-		cgroups: await cgroups.find('/', (name) => {
-			const id = ofObject.exec(name)?.[1];
-			return id !== undefined && isLost(id);
-		}),
+		cgroups: await findCgroups(daemon, isLost),
 	};
 }
 
@@ -126,14 +122,6 @@ async function endStranger(connect: Daemon['sandboxes']['shims']['connect'], pat
 
 async function killShim(identity: ProcessIdentity): Promise<void> {
 	if (await checkProcess(identity)) process.kill(identity.pid, 'SIGKILL');
-}
-
-async function removeCgroup({ cgroups, launcher }: Daemon, path: string): Promise<void> {
-	const plan = cgroups.members(path).flatMap((member): readonly Op[] => [
-		{ op: 'cgroup_kill', path: member.path, v2: member.v2 ? 1 : 0, timeout_ms: KILL_TIMEOUT_MS },
-		{ op: 'cgroup_remove', path: member.path, timeout_ms: KILL_TIMEOUT_MS },
-	]);
-	await launcher.teardown(plan);
 }
 
 async function names(folder: string): Promise<readonly string[]> {

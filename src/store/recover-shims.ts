@@ -83,6 +83,7 @@ async function connectTo({ sandboxes }: Daemon, { metadata, status }: Sandbox): 
 async function adopt(daemon: Daemon, sandboxId: string, found: readonly ShimContainer[]): Promise<void> {
 	const { sandboxes, containers } = daemon;
 	const byId = new Map(found.map((container) => [container.id, container]));
+	for (const id of byId.keys()) giveBack(daemon, id, sandboxId);
 	const pause = byId.get(sandboxId);
 	if (sandboxes.get(sandboxId)?.status.state === 'ready' && pause?.phase !== 'running') {
 		sandboxes.update(sandboxId, {
@@ -104,4 +105,11 @@ async function adopt(daemon: Daemon, sandboxId: string, found: readonly ShimCont
 			await containers.trySave(metadata.id);
 		}
 	}
+}
+
+/** A container whose record and spec are lost does not know its sandbox; the shim that has it does. */
+function giveBack({ containers }: Daemon, id: string, sandboxId: string): void {
+	const container = containers.get(id);
+	if (container?.metadata.sandboxId === '')
+		containers.add({ ...container, metadata: { ...container.metadata, sandboxId } });
 }

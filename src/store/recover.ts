@@ -6,6 +6,7 @@ import { livingNetworks } from './recover-networks.ts';
 import { type Half, readObjects } from './recover-objects.ts';
 import { findOrphans, type Orphans, removeOrphans } from './recover-orphans.ts';
 import { reconnectAll, reconnectHalfMade } from './recover-shims.ts';
+import { renewLeases } from './renew-leases.ts';
 
 /** What is left to do once everything can be served. */
 export interface Unfinished {
@@ -33,6 +34,7 @@ export async function takeOver(daemon: Daemon): Promise<Half> {
  */
 export async function prepareChanges(daemon: Daemon, half: Half): Promise<Unfinished> {
 	const orphans = await findOrphans(daemon, half);
+	await renewLeases(daemon);
 	await daemon.network.restore(await livingNetworks(daemon));
 	return { half, orphans };
 }

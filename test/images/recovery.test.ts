@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+	closeSync,
+	copyFileSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	truncateSync,
+	writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -54,6 +65,61 @@ test('an unreadable image record is kept aside and does not stop the others', as
 	await store.garbage({ fix: true });
 	assert.deepEqual(await store.garbage(), []);
 });
+
+/** What befalls a file of the store. */
+const damages: readonly (readonly [what: string, damage: (path: string, other: string) => void])[] = [
+	['truncated', (path) => truncateSync(path, 12)],
+	['empty', (path) => truncateSync(path, 0)],
+	['garbage', (path) => writeFileSync(path, Buffer.from('\x00\xff{"', 'latin1'))],
+	['of a wrong type', (path) => writeFileSync(path, '[1]')],
+	['that of another object', (path, other) => copyFileSync(other, path)],
+	[
+		'a folder',
+		(path) => {
+			rmSync(path);
+			mkdirSync(join(path, 'inside'), { recursive: true });
+		},
+	],
+];
+for (const [what, damage] of damages) {
+	test(`records that are ${what} are kept aside, and what they were of is brought again`, async () => {
+		await using opened = await openTestStore();
+		const image = await opened.store.pull(pushed.reference);
+		const twin = await opened.store.pull(other.reference);
+		const { lowers } = await opened.store.lease(image.id, 'victim');
+		await opened.store.lease(twin.id, 'bystander');
+		// As an overlay in a container holds it.
+		const held = openSync(lowers[0] ?? '', 'r');
+		const file = (...names: string[]) => join(opened.root, ...names);
+		const named = (folder: string, text: string) => {
+			const found = readdirSync(file(folder)).find((name) => readFileSync(file(folder, name)).includes(text));
+			return file(folder, found ?? assert.fail(text));
+		};
+		damage(named('images', `"id":"${image.id}"`), named('images', `"id":"${twin.id}"`));
+		damage(named('leases', '"victim"'), named('leases', '"bystander"'));
+		const layer = join(lowers[0] ?? '', '../layer.json');
+		const layers = readdirSync(file('snapshots')).map((name) => file('snapshots', name, 'layer.json'));
+		damage(
+			layer,
+			layers.find((path) => readFileSync(path).includes(twin.chainIds[1] ?? '?')) ?? assert.fail(),
+		);
+		damage(file('version.json'), layer);
+		const store = await opened.reopen();
+		assert.deepEqual(
+			store.holders().map(({ holder }) => holder),
+			['bystander'],
+		);
+		assert.ok(readdirSync(`/proc/self/fd/${held}`).includes('top'), 'files in use are not touched');
+		closeSync(held);
+		const kept = (await store.garbage()).filter(({ path }) => path.includes('/unreadable/'));
+		assert.ok(kept.length >= 4, kept.map(({ path }) => path).join());
+		for (const { reference, imageId } of [pushed, other])
+			assert.equal((await store.pull(reference)).id, imageId);
+		await store.garbage({ fix: true });
+		assert.deepEqual(await store.garbage(), []);
+		assert.equal((await opened.reopen()).list().length, 2);
+	});
+}
 
 test('a store of a later version is left alone', async () => {
 	await using opened = await openTestStore();

@@ -71,17 +71,20 @@ const EXPECTED = `table inet gantry-demo {
 `;
 
 const SUBNETS = [parseSubnet('10.85.0.0/17'), parseSubnet('fd00:85::/64')];
-const web = decodeAllocation({
-	version: 1,
-	sandboxId: 'a'.repeat(64),
-	pod: 'default/web',
-	addresses: ['10.85.0.2/17', 'fd00:85::2/64'],
-	portMappings: [
-		{ protocol: 'tcp', containerPort: 80, hostPort: 8080, hostIp: '' },
-		{ protocol: 'udp', containerPort: 5353, hostPort: 53, hostIp: '2001:db8::2' },
-		{ protocol: 'sctp', containerPort: 3869, hostPort: 3868, hostIp: '192.0.2.2' },
-	],
-});
+const web = decodeAllocation(
+	{
+		version: 1,
+		sandboxId: 'a'.repeat(64),
+		pod: 'default/web',
+		addresses: ['10.85.0.2/17', 'fd00:85::2/64'],
+		portMappings: [
+			{ protocol: 'tcp', containerPort: 80, hostPort: 8080, hostIp: '' },
+			{ protocol: 'udp', containerPort: 5353, hostPort: 53, hostIp: '2001:db8::2' },
+			{ protocol: 'sctp', containerPort: 3869, hostPort: 3868, hostIp: '192.0.2.2' },
+		],
+	},
+	'a'.repeat(64),
+);
 
 if (onPrivateHost(import.meta.filename)) {
 	let launcher: Launcher;

@@ -247,7 +247,7 @@ test('teardown by the launcher when the shim was killed', async () => {
 	process.kill(other.process.pid, 'SIGKILL');
 	await other.closed;
 	await assert.rejects(other.list(), { condition: 'UNAVAILABLE' });
-	const teardown = await readTeardown(made.options.bundle);
+	const teardown = await readTeardown(made.options.bundle, made.options.id);
 	assert.ok(teardown !== undefined && container !== undefined);
 	assert.equal(await machine.launcher.teardown(teardown), '');
 	assert.equal(await checkProcess(container.process), false);

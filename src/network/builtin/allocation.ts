@@ -52,12 +52,12 @@ const portMappingsShape = list(
 	}),
 );
 
-/** DATA_LOSS when the data is not what encodeAllocation made. */
-export function decodeAllocation(data: unknown): Allocation {
+/** DATA_LOSS when the data is not what encodeAllocation made of this sandbox's. */
+export function decodeAllocation(data: unknown, of: string): Allocation {
 	const { version, sandboxId, pod, addresses, portMappings } = (data ?? {}) as Partial<AllocationData>;
 	if (
 		version !== 1 ||
-		typeof sandboxId !== 'string' ||
+		sandboxId !== of ||
 		typeof pod !== 'string' ||
 		!Array.isArray(addresses) ||
 		!Array.isArray(portMappings)

@@ -49,7 +49,8 @@ test('an adopted sandbox keeps what it has, also from networks of before', () =>
 	const before = ledger('10.1.0.0/29');
 	const data = JSON.parse(JSON.stringify(encodeAllocation(before.allocate(request('a', [http])))));
 	const own = ledger('10.1.0.0/29');
-	own.adopt(decodeAllocation(data));
+	own.adopt(decodeAllocation(data, 'a'));
+	assert.throws(() => decodeAllocation(data, 'b'), /cannot be read/);
 	assert.deepEqual(texts(own.allocate(request('b'))), ['10.1.0.3']);
 	assert.throws(() => own.allocate(request('c', [http])), /holds/);
 	own.usePools([parseSubnet('10.2.0.0/29')]);
@@ -64,7 +65,7 @@ test('a record of another form is told, and a host port on ::1 is refused', () =
 		{ version: 1, sandboxId: 'a', pod: 'b', addresses: ['x'], portMappings: [] },
 		{ version: 1, sandboxId: 'a', pod: 'b', addresses: [], portMappings: [null] },
 	])
-		assert.throws(() => decodeAllocation(data), /cannot be read|portMappings\[0\] is null/);
+		assert.throws(() => decodeAllocation(data, 'a'), /cannot be read|portMappings\[0\] is null/);
 	assert.throws(
 		() => ledger('fd00::/64').allocate(request('a', [{ ...http, hostIp: '::1' }])),
 		/127\.0\.0\.1/,

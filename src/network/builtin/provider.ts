@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { internal, messageOf, unavailable } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { withRollback } from '#base/rollback.ts';
@@ -7,6 +7,7 @@ import { bandwidthOf } from '../bandwidth.ts';
 import { formatAddress } from '../ip.ts';
 import {
 	describePlan,
+	isPlan,
 	networkFiles,
 	readNote,
 	readPlan,
@@ -43,6 +44,10 @@ export interface BuiltinOptions {
 }
 
 const HOOK_TIMEOUT_SECONDS = 20;
+
+interface Recorded extends Pick<LivingSandbox, 'sandboxId' | 'folder'> {
+	readonly result: NetworkResult | undefined;
+}
 
 /** Bridge, veth pairs, masquerade and host ports by netlink alone. */
 export class BuiltinProvider implements NetworkProvider {
@@ -125,7 +130,8 @@ export class BuiltinProvider implements NetworkProvider {
 	}
 
 	async release(sandboxId: string, folder: string, result: NetworkResult | undefined): Promise<string> {
-		const allocation = this.#ledger.allocations.get(sandboxId) ?? (await recordedAllocation(folder, result));
+		const allocation =
+			this.#ledger.allocations.get(sandboxId) ?? (await this.#recorded({ sandboxId, folder, result }));
 		if (allocation === undefined) return '';
 		if (!(await this.#isDetached(folder))) return this.#detach(allocation);
 		this.#ledger.free(sandboxId);
@@ -182,11 +188,37 @@ export class BuiltinProvider implements NetworkProvider {
 	/** A record that cannot be read costs that sandbox its place in the books, nothing else. */
 	async #adopt({ sandboxId, folder, result }: LivingSandbox): Promise<void> {
 		try {
-			const allocation = await recordedAllocation(folder, result);
-			if (allocation !== undefined) this.#ledger.adopt(allocation);
+			const allocation = await recordedAllocation({ sandboxId, folder, result });
+			if (allocation === undefined) return;
+			this.#ledger.adopt(allocation);
+			await this.#mendRemovePlan(folder, allocation);
 		} catch (error) {
 			this.#options.log.warn('cannot take over the network of a sandbox', { sandbox: sandboxId, error });
 		}
+	}
+
+	/** What it held is found by its name when its records are damaged. */
+	async #recorded(sandbox: Recorded): Promise<Allocation | undefined> {
+		try {
+			return await recordedAllocation(sandbox);
+		} catch (error) {
+			this.#options.log.warn('the network records of a sandbox are lost', {
+				sandbox: sandbox.sandboxId,
+				error,
+			});
+			await this.#removeLost(new Set(this.#ledger.allocations.keys()));
+			return undefined;
+		}
+	}
+
+	/** A hook carries it out without looking: that of another sandbox would take that one off the network. */
+	async #mendRemovePlan(folder: string, allocation: Allocation): Promise<void> {
+		const { removePlan } = networkFiles(folder);
+		const steps = detachSteps(this.#options.instance, allocation);
+		if (await isPlan(removePlan, steps)) return;
+		this.#options.log.warn('a network plan was damaged and is written anew', { path: removePlan });
+		await rm(removePlan, { recursive: true, force: true });
+		await writePlan(removePlan, steps);
 	}
 
 	async #detach(allocation: Allocation): Promise<string> {
@@ -259,18 +291,20 @@ function notReady(error: unknown): never {
 	throw unavailable(`The network of the host is not ready: ${messageOf(error)}`, { cause: error });
 }
 
-/** From the record, or else from the note that was written before anything was made. */
-async function recordedAllocation(
-	folder: string,
-	result: NetworkResult | undefined,
-): Promise<Allocation | undefined> {
+/** From the record, or else from the note that was written before anything was made. DATA_LOSS when both are damaged. */
+async function recordedAllocation(sandbox: Recorded): Promise<Allocation | undefined> {
+	const { sandboxId, folder, result } = sandbox;
 	const note = await readNote(folder).catch(() => undefined);
 	const candidates = [result?.data, note?.data].filter((data) => data !== undefined);
-	for (const data of candidates.slice(0, -1))
+	let failure: unknown;
+	for (const data of candidates)
 		try {
-			return decodeAllocation(data);
-		} catch {}
-	return candidates.length === 0 ? undefined : decodeAllocation(candidates.at(-1));
+			return decodeAllocation(data, sandboxId);
+		} catch (error) {
+			failure = error;
+		}
+	if (failure !== undefined) throw failure;
+	return undefined;
 }
 
 const resultOf = (allocation: Allocation, timings: NonNullable<NetworkResult['timings']>): NetworkResult => ({

@@ -143,8 +143,8 @@ const allocation = ofText({
 		'{"version":1,"sandboxId":"a","pod":"b","addresses":["10.0.0.2/24","fd00::2/64"],"portMappings":[{"protocol":"tcp","hostPort":80,"containerPort":81,"hostIp":""}]}',
 	],
 	run(text) {
-		const decoded = decodeAllocation(fromJson(text));
-		assert.deepEqual(decodeAllocation(JSON.parse(JSON.stringify(encodeAllocation(decoded)))), decoded);
+		const decoded = decodeAllocation(fromJson(text), 'a');
+		assert.deepEqual(decodeAllocation(JSON.parse(JSON.stringify(encodeAllocation(decoded))), 'a'), decoded);
 	},
 });
 
