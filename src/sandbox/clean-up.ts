@@ -1,5 +1,8 @@
 import { type Condition, deadlineExceeded, messageOf, StatusError } from '#base/errors.ts';
 
+/** Not NOT_FOUND, for one: the caller would take it for the object's. */
+const PASSING: ReadonlySet<Condition> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED']);
+
 /** The steps of a clean-up: each is tried, each has a deadline of its own, and what fails is collected. */
 export class CleanUp {
 	readonly #failures: string[] = [];
@@ -19,12 +22,12 @@ export class CleanUp {
 		}
 	}
 
-	/** Everything that failed, if anything did. INTERNAL unless all of it failed in the same way. */
+	/** Everything that failed, if anything did. What may pass keeps its condition, everything else is INTERNAL. */
 	throwIfFailed(what: string): void {
 		if (this.#failures.length === 0) return;
-		const [condition = 'INTERNAL', ...others] = this.#conditions;
+		const [first, ...others] = this.#conditions;
 		throw new StatusError(
-			others.length === 0 ? condition : 'INTERNAL',
+			first !== undefined && others.length === 0 && PASSING.has(first) ? first : 'INTERNAL',
 			`${what}: ${this.#failures.join('; ')}; try again, or see gantry doctor`,
 		);
 	}

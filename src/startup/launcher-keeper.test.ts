@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { unavailable } from '#base/errors.ts';
 import { silentLog } from '#base/log.ts';
 import type { Launcher } from '#runtime';
 import { LauncherKeeper } from './launcher-keeper.ts';
@@ -44,6 +45,27 @@ describe('LauncherKeeper', () => {
 		await restarted.promise;
 		assert.equal(aliveMeanwhile, false);
 		assert.equal(keeper.pid, 2);
+		await keeper.close();
+	});
+
+	it('tries once more what may be done twice, when its launcher dies meanwhile', async () => {
+		const dying = fakeLauncher(1);
+		const removed: number[] = [];
+		dying.launcher.removeTree = async () => {
+			dying.die();
+			throw unavailable('The launcher does not answer');
+		};
+		const next = fakeLauncher(2);
+		next.launcher.removeTree = async () => void removed.push(2);
+		const starts = [dying.launcher, next.launcher];
+		const start = async () => starts.shift() ?? assert.fail('too many starts');
+		const keeper = await LauncherKeeper.start({ start, log: silentLog });
+		await keeper.removeTree('/somewhere');
+		assert.deepEqual(removed, [2]);
+		next.launcher.removeTree = async () => {
+			throw unavailable('it lives and says no');
+		};
+		await assert.rejects(keeper.removeTree('/somewhere'), /says no/);
 		await keeper.close();
 	});
 

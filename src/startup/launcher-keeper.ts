@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, unavailable } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import type { Launcher } from '#runtime';
@@ -12,8 +12,9 @@ export interface LauncherKeeperOptions {
 }
 
 /**
- * A launcher that is started again when it dies. Calls that are under way then fail; later ones wait for the new
- * one. Shims are not its matter: they live on.
+ * A launcher that is started again when it dies. Of the calls that are under way then, those that may be done twice
+ * are tried once more with the new one, so that nothing that is being removed stays; the others fail. Later calls
+ * wait for the new one. Shims are not its matter: they live on.
  */
 export class LauncherKeeper implements Launcher {
 	/** Called after every start but the first. */
@@ -52,16 +53,16 @@ export class LauncherKeeper implements Launcher {
 
 	startShim: Launcher['startShim'] = async (...args) => (await this.#current).startShim(...args);
 	run: Launcher['run'] = async (...args) => (await this.#current).run(...args);
-	compileSeccomp: Launcher['compileSeccomp'] = async (...args) =>
-		(await this.#current).compileSeccomp(...args);
+	compileSeccomp: Launcher['compileSeccomp'] = (...args) =>
+		this.#twice((launcher) => launcher.compileSeccomp(...args));
 	applyNetwork: Launcher['applyNetwork'] = async (...args) => (await this.#current).applyNetwork(...args);
 	applyFiles: Launcher['applyFiles'] = async (...args) => (await this.#current).applyFiles(...args);
-	removeTree: Launcher['removeTree'] = async (...args) => (await this.#current).removeTree(...args);
-	treeUsage: Launcher['treeUsage'] = async (...args) => (await this.#current).treeUsage(...args);
-	syncFileSystem: Launcher['syncFileSystem'] = async (...args) =>
-		(await this.#current).syncFileSystem(...args);
+	removeTree: Launcher['removeTree'] = (...args) => this.#twice((launcher) => launcher.removeTree(...args));
+	treeUsage: Launcher['treeUsage'] = (...args) => this.#twice((launcher) => launcher.treeUsage(...args));
+	syncFileSystem: Launcher['syncFileSystem'] = (...args) =>
+		this.#twice((launcher) => launcher.syncFileSystem(...args));
 	lockFile: Launcher['lockFile'] = async (...args) => (await this.#current).lockFile(...args);
-	teardown: Launcher['teardown'] = async (...args) => (await this.#current).teardown(...args);
+	teardown: Launcher['teardown'] = (...args) => this.#twice((launcher) => launcher.teardown(...args));
 	enterCgroups: Launcher['enterCgroups'] = async (...args) => (await this.#current).enterCgroups(...args);
 
 	async close(): Promise<void> {
@@ -69,6 +70,19 @@ export class LauncherKeeper implements Launcher {
 		const launcher = await this.#current.catch(() => undefined);
 		await launcher?.close();
 		this.#ended.resolve('it was closed');
+	}
+
+	/** For what may be done twice. */
+	async #twice<T>(call: (launcher: Launcher) => Promise<T>): Promise<T> {
+		const launcher = await this.#current;
+		try {
+			return await call(launcher);
+		} catch (error) {
+			// The end of its connection fails the call first and is told to us a moment later.
+			await setImmediate();
+			if (this.#alive === launcher || this.#closing.signal.aborted) throw error;
+			return await call(await this.#current);
+		}
 	}
 
 	#watch(launcher: Launcher): void {

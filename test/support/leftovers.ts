@@ -125,7 +125,10 @@ function strangeLinks(living: Living): string[] {
 		.map(({ name, alias }) => `link ${name} (${alias})`);
 }
 
-/** Host ports that lead to addresses which no pod has, and addresses that several have. */
+/**
+ * Host ports that lead to addresses which no pod has, and addresses that several have. A pod whose process has ended
+ * has no address any more, but keeps its host ports until it is stopped.
+ */
 function strangeAddresses(living: Living, all: readonly ProcessLook[]): string[] {
 	const { instance, sandboxes } = living;
 	const addresses = sandboxes.flatMap((id) => {
@@ -134,10 +137,14 @@ function strangeAddresses(living: Living, all: readonly ProcessLook[]): string[]
 	});
 	const twice = addresses.filter((address, index) => addresses.indexOf(address) !== index);
 	const targets = tablesOf(instance).flatMap((table) => tableTargets(table));
-	const nowhere = targets.filter((target) => !addresses.includes(target.split(' ')[0] ?? ''));
+	const livingOwner = (comment: string): boolean =>
+		sandboxes.some((id) => comment !== '' && id.startsWith(comment.split(' ')[0] ?? ''));
+	const nowhere = targets.filter(
+		({ address, comment }) => !addresses.includes(address) && !livingOwner(comment),
+	);
 	return [
 		...twice.map((address) => `address ${address} of several pods`),
-		...nowhere.map((target) => `host port to ${target}`),
+		...nowhere.map(({ address, port }) => `host port to ${address} ${port}`),
 	];
 }
 

@@ -88,11 +88,13 @@ export function tables(): string[] {
 	return linesOf(out.trim()).map((line) => line.replace(/^table /, ''));
 }
 
-/** Where the elements of a table's maps lead: `ADDRESS PORT`, as often as they do. */
-export function tableTargets(table: string): string[] {
+/** Where the elements of a table's maps lead, and the comment that says whose they are. */
+export function tableTargets(
+	table: string,
+): { readonly address: string; readonly port: string; readonly comment: string }[] {
 	const out = execFileSync('nft', ['list', 'table', ...table.split(' ')], { encoding: 'utf8' });
-	return [...out.matchAll(/ : ([0-9a-f.:]+) \. (\d+)/g)].map(
-		([, address = '', port]) => `${canonical(address)} ${port}`,
+	return [...out.matchAll(/(?:comment "([^"]*)" )?: ([0-9a-f.:]+) \. (\d+)/g)].map(
+		([, comment = '', address = '', port = '']) => ({ address: canonical(address), port, comment }),
 	);
 }
 
