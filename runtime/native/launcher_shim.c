@@ -1,6 +1,7 @@
 /* START_SHIM: a socket that listens, and a process of its own behind it. */
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -83,11 +84,15 @@ static int arrange_descriptors(int listener, int executable, int told[2])
 	return (int)syscall(SYS_close_range, 6, ~0u, 0) < 0 ? -errno : 0;
 }
 
-static _Noreturn void become_shim(const struct launcher *launcher, const struct msg_start_shim *request, int listener, int told[2])
+static _Noreturn void become_shim(const struct launcher *launcher, pid_t launcher_pid, const struct msg_start_shim *request,
+				  int listener, int told[2])
 {
 	char *argv[] = {"gantry-shim", "shim", "--sandbox", (char *)(uintptr_t)request->sandbox_id,
 			"--instance", (char *)(uintptr_t)request->instance, NULL};
 	reset_signals();
+	/* A launcher that dies before the exec cannot tell of the shim, and nobody could find it by its command line yet. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != launcher_pid) _exit(127);
 	setsid();
 	set_oom_score(request->oom_score_adj);
 	int err = -arrange_descriptors(listener, launcher->executable, told);
@@ -119,8 +124,9 @@ pid_t launcher_start_shim(const struct launcher *launcher, const struct msg_star
 		unlink(request->socket_path);
 		return fail(failure, err, "cannot make a pipe for the shim");
 	}
+	pid_t launcher_pid = getpid();
 	pid_t pid = fork();
-	if (pid == 0) become_shim(launcher, request, listener, told);
+	if (pid == 0) become_shim(launcher, launcher_pid, request, listener, told);
 	int err = pid < 0 ? errno : 0;
 	close_at(&told[1]);
 	if (pid > 0) err = wait_for_exec(told[0]);

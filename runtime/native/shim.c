@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -85,6 +86,8 @@ int shim_main(int argc, char **argv)
 	static struct shim shim;
 	if (argc < 4) return 2;
 	shim.sandbox_id = argv[2];
+	/* Until here it was to die with the launcher: from now on its command line tells whose it is. */
+	prctl(PR_SET_PDEATHSIG, 0);
 	if (chdir("/") < 0) return 1;
 	umask(022);
 	int result = set_up(&shim);

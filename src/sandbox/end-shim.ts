@@ -4,6 +4,7 @@ import { changing } from '#base/fault-points.ts';
 import { checkProcess } from '#runtime';
 import type { Daemon } from '../server/types.ts';
 import { within } from './clean-up.ts';
+import { findShims } from './find-shims.ts';
 import type { Sandbox } from './types.ts';
 
 /** A shim answers at once, then ends. */
@@ -11,9 +12,10 @@ const SHUTDOWN_MS = 5_000;
 
 /** Ends the shim of a sandbox that has no containers any more; one that does not answer is killed. */
 export async function endShim(
-	{ sandboxes, log }: Pick<Daemon, 'sandboxes' | 'log'>,
+	daemon: Pick<Daemon, 'sandboxes' | 'log' | 'cgroups' | 'config'>,
 	sandbox: Sandbox,
 ): Promise<void> {
+	const { sandboxes, log } = daemon;
 	const { id } = sandbox.metadata;
 	const shim = sandboxes.shims.get(id);
 	const identity = shim?.process ?? sandbox.status.shim;
@@ -29,7 +31,10 @@ export async function endShim(
 		}
 		shim.disconnect();
 	}
-	if (identity !== undefined && (shim === undefined || !(await endsSoon(identity)))) await killShim(identity);
+	if (identity === undefined) {
+		// Started perhaps, but whoever started it died before it could tell.
+		for (const found of await findShims(daemon, (sandboxId) => sandboxId === id)) await killShim(found);
+	} else if (shim === undefined || !(await endsSoon(identity))) await killShim(identity);
 	await changing('shim.socket', () => rm(sandboxes.shims.socketPath(id), { force: true }));
 }
 

@@ -1,11 +1,12 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, messageOf } from '#base/errors.ts';
-import { checkProcess, identify, type ProcessIdentity, readNativeProcess } from '#runtime';
+import type { ProcessIdentity } from '#runtime';
 import { within } from '../sandbox/clean-up.ts';
+import { killShim } from '../sandbox/end-shim.ts';
+import { findShims } from '../sandbox/find-shims.ts';
 import { findCgroups, removeCgroup } from '../sandbox/lost-cgroups.ts';
 import type { Daemon } from '../server/types.ts';
-import { systemCgroup } from '../startup/system-cgroup.ts';
 import type { Half } from './recover-objects.ts';
 
 const STEP_TIMEOUT_MS = 30_000;
@@ -43,23 +44,9 @@ export async function findOrphans(daemon: Daemon, half: Half): Promise<Orphans> 
 		layers: (await names(containers.layersFolder)).filter(isLost),
 		files: (await names(sandboxes.filesFolder)).filter(isLost),
 		sockets: sockets.filter((path) => !living.has(path)),
-		shims: await lostShims(daemon, isLost),
+		shims: await findShims(daemon, isLost),
 		cgroups: await findCgroups(daemon, isLost),
 	};
-}
-
-async function lostShims(
-	{ cgroups, config }: Daemon,
-	isLost: (id: string) => boolean,
-): Promise<readonly ProcessIdentity[]> {
-	const pids = await cgroups.processes(systemCgroup(config));
-	const processes = await Promise.all(pids.map(readNativeProcess));
-	const lost = processes.filter(
-		(process) =>
-			process?.command === 'shim' && process.instance === config.instance && isLost(process.sandboxId),
-	);
-	const identities = await Promise.all(lost.map((process) => identify(process?.pid ?? 0)));
-	return identities.filter((identity) => identity !== undefined);
 }
 
 /** Removes them. What fails is logged, and found again at the next start. */
@@ -118,10 +105,6 @@ async function endStranger(connect: Daemon['sandboxes']['shims']['connect'], pat
 	} finally {
 		shim.disconnect();
 	}
-}
-
-async function killShim(identity: ProcessIdentity): Promise<void> {
-	if (await checkProcess(identity)) process.kill(identity.pid, 'SIGKILL');
 }
 
 async function names(folder: string): Promise<readonly string[]> {
