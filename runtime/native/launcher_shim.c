@@ -78,7 +78,8 @@ static int arrange_descriptors(int listener, int executable, int told[2])
 		if (dup2(null, stream) < 0) return -errno;
 	/* Copies above every number that is about to be given away, so that none overwrites another. */
 	int high[3] = {fcntl(listener, F_DUPFD_CLOEXEC, 16), fcntl(executable, F_DUPFD_CLOEXEC, 16), fcntl(told[1], F_DUPFD_CLOEXEC, 16)};
-	if (high[0] < 0 || high[1] < 0 || high[2] < 0) return -errno;
+	/* EINVAL: the limit of open files lies below. */
+	if (high[0] < 0 || high[1] < 0 || high[2] < 0) return errno == EINVAL ? -EMFILE : -errno;
 	if (dup2(high[0], SHIM_LISTEN_FD) < 0 || dup3(high[1], 4, O_CLOEXEC) < 0 || dup3(high[2], 5, O_CLOEXEC) < 0) return -errno;
 	told[1] = 5;
 	return (int)syscall(SYS_close_range, 6, ~0u, 0) < 0 ? -errno : 0;

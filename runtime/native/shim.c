@@ -54,6 +54,7 @@ static int set_up(struct shim *shim)
 	if ((result = watch_signals(shim)) < 0) return result;
 	if (fcntl(SHIM_LISTEN_FD, F_SETFD, FD_CLOEXEC) < 0) return -errno;
 	set_nonblocking(SHIM_LISTEN_FD);
+	shim->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	shim->listener = (struct source){.fd = SHIM_LISTEN_FD, .ready = clients_accept};
 	return source_watch(&shim->loop, &shim->listener, EPOLLIN);
 }

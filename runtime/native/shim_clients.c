@@ -1,4 +1,4 @@
-/* Connections: accepted, read, answered, closed; any number of them, none needed. */
+/* Connections: read, answered, closed; any number of them, none needed. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,6 +51,7 @@ void clients_sweep(struct shim *shim)
 		}
 		*at = client->next;
 		conn_close(&client->conn);
+		if (client->turned_away) listen_again(shim);
 		free(client);
 	}
 }
@@ -185,6 +186,11 @@ static int dispatch(struct shim *shim, struct client *client, const struct frame
 static int on_frame(void *context, struct conn *conn, const struct frame *frame)
 {
 	struct client *client = context;
+	if (client->turned_away) {
+		refuse(client, frame->request_id, EMFILE, "the shim has no descriptors left");
+		client_finish(client);
+		return -ECONNABORTED;
+	}
 	int result = conn_greet(conn, frame, client->shim->sandbox_id);
 	if (result == 0) result = dispatch(client->shim, client, frame);
 	if (client->gone) return -ECONNABORTED;
@@ -208,20 +214,16 @@ static void client_ready(struct source *source, uint32_t events)
 	client_sent(client);
 }
 
-void clients_accept(struct source *source, uint32_t events)
+bool client_add(struct shim *shim, int fd, bool turned_away)
 {
-	(void)events;
-	struct shim *shim = CONTAINER_OF(source, struct shim, listener);
-	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
-	if (!client) {
-		close_at(&fd);
-		return;
-	}
+	struct client *client = calloc(1, sizeof *client);
+	if (!client) return false;
 	client->shim = shim;
+	client->turned_away = turned_away;
 	conn_init(&client->conn, fd);
 	client->source = (struct source){.fd = fd, .ready = client_ready};
 	client->next = shim->clients;
 	shim->clients = client;
 	client_update(client);
+	return true;
 }

@@ -45,6 +45,7 @@ struct client {
 	bool subscribed;
 	bool closing;		   /* close it when everything is sent */
 	bool doomed;		   /* to be closed before the next wait: not at once, for its streams may be in use */
+	bool turned_away;	   /* has the spare descriptor: nothing is done for it */
 	bool gone;		   /* closed, to be freed before the next wait */
 	struct exec *exec;	   /* the exec that it carries */
 	struct process *process;   /* whose streams it has: of its exec, or attached */
@@ -137,6 +138,8 @@ struct exec {
 struct shim {
 	struct loop loop;
 	struct source listener, signals;
+	int spare;	    /* a descriptor for a client that is turned away because there are no others */
+	struct timer pause; /* of the listener */
 	struct client *clients;
 	struct container *containers;
 	struct exec *execs;
@@ -149,7 +152,7 @@ struct shim {
 void process_init(struct process *process, struct shim *shim);
 /* Makes the pipes; the ends for the new process go to *theirs. */
 int process_open(struct process *process, bool with_stdin, struct plan_streams *theirs, struct failure *failure);
-void process_set_terminal(struct process *process, int master);
+int process_set_terminal(struct process *process, int master);
 /* Starts to read its output. */
 void process_listen(struct process *process);
 /* After the process's end: reads what is there, at most a pipe or two, whether its readers have room or not. */
@@ -201,8 +204,14 @@ int exec_start(struct shim *shim, struct client *client, const struct frame *fra
 void exec_advance(struct shim *shim, struct exec *exec);
 void exec_client_gone(struct shim *shim, struct exec *exec);
 
-/* ---- shim_clients.c */
+/* ---- shim_listen.c */
 void clients_accept(struct source *source, uint32_t events);
+/* A client that was turned away has given its descriptor back. */
+void listen_again(struct shim *shim);
+
+/* ---- shim_clients.c */
+/* False: no memory. */
+bool client_add(struct shim *shim, int fd, bool turned_away);
 void client_close(struct client *client);
 void clients_sweep(struct shim *shim); /* frees those that are gone */
 /* After anything was sent to it: waits for room when needed. */

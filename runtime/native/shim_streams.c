@@ -64,7 +64,7 @@ int process_open(struct process *process, bool with_stdin, struct plan_streams *
 	return 0;
 }
 
-void process_set_terminal(struct process *process, int master)
+int process_set_terminal(struct process *process, int master)
 {
 	source_close(&process->shim->loop, &process->out.source);
 	source_close(&process->shim->loop, &process->in);
@@ -72,6 +72,7 @@ void process_set_terminal(struct process *process, int master)
 	process->out.source.fd = master;
 	process->in.fd = fcntl(master, F_DUPFD_CLOEXEC, 3); /* of its own, for epoll knows a descriptor once */
 	process->terminal = process->has_stdin = true;
+	return process->in.fd < 0 ? -errno : 0;
 }
 
 void process_listen(struct process *process)

@@ -60,10 +60,26 @@ int task_start(struct shim *shim, struct task *task, const struct list *plan, st
 
 bool task_created(struct task *task)
 {
+	struct failure failure = {0};
 	task->pid = task->report->init_pid;
 	if (task->pid > 0 && task->pidfd < 0) task->pidfd = pidfd_open(task->pid, 0);
+	/* Without it nobody could wait for its end or join its namespaces. A process that has ended is told of by the reaper. */
+	if (task->pid > 0 && task->pidfd < 0 && errno != ESRCH) {
+		fail(&failure, errno, "cannot open a descriptor of process %d", task->pid);
+		report_failure(task->report, NO_STEP, 0, &failure);
+	}
 	task_read_leash(task);
 	return WIFEXITED(task->creator_status) && WEXITSTATUS(task->creator_status) == 0 && !task->report->failed && task->pid > 0;
+}
+
+/* The kernel drops a descriptor for which there is no number: the process would run without anybody to hear it. */
+static bool take_terminal(struct task *task, int fd)
+{
+	struct failure failure = {0};
+	if (fd >= 0 && process_set_terminal(&task->process, fd) == 0) return true;
+	fail(&failure, EMFILE, "there is no descriptor for the terminal");
+	report_failure(task->report, NO_STEP, 0, &failure);
+	return fd >= 0; /* closed with the process's streams */
 }
 
 void task_read_leash(struct task *task)
@@ -73,10 +89,7 @@ void task_read_leash(struct task *task)
 		int fd = -1;
 		ssize_t n = receive_fd(task->leash.fd, &kind, 1, &fd);
 		if (n == -EAGAIN) return;
-		if (n > 0 && kind == LEASH_TERMINAL && fd >= 0) {
-			process_set_terminal(&task->process, fd);
-			continue;
-		}
+		if (n > 0 && kind == LEASH_TERMINAL && take_terminal(task, fd)) continue;
 		close_at(&fd);
 		task->leash_closed = n <= 0;
 	}

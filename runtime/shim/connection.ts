@@ -1,7 +1,15 @@
 import { connect, type Socket } from 'node:net';
-import { cancelled, failedPrecondition, messageOf, unavailable } from '#base/errors.ts';
+import {
+	cancelled,
+	errnoOf,
+	failedPrecondition,
+	isNoRoom,
+	messageOf,
+	resourceExhausted,
+	unavailable,
+} from '#base/errors.ts';
 import { encodeFrame, type Frame, FrameDecoder, type Message, type MessageName } from './codec.ts';
-import { ProtocolError } from './errors.ts';
+import { explain, ProtocolError } from './errors.ts';
 import { OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION } from './schema.ts';
 
 /** The versions of the protocol that a daemon speaks. */
@@ -32,6 +40,8 @@ export class FrameConnection {
 	readonly #ended = Promise.withResolvers<string>();
 	#nextId = 1;
 	#lost: string | undefined;
+	/** We had no descriptor for it. */
+	#noRoom = false;
 	#onFrame: (frame: Frame) => void = () => {};
 
 	/** `peer` names the other side in errors. */
@@ -39,7 +49,10 @@ export class FrameConnection {
 		this.#socket = socket;
 		this.#peer = peer;
 		socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-		socket.on('error', (error) => this.#lose(messageOf(error)));
+		socket.on('error', (error) => {
+			this.#noRoom = isNoRoom(errnoOf(error));
+			this.#lose(messageOf(error));
+		});
 		socket.on('close', () => this.#lose('it closed the connection'));
 	}
 
@@ -142,9 +155,13 @@ export class FrameConnection {
 	}
 
 	#gone(reason: string): Error {
-		return unavailable(`${this.#peer} does not answer: ${reason}`);
+		return this.#noRoom
+			? resourceExhausted(`Cannot talk to ${inSentence(this.#peer)}: ${reason}`)
+			: unavailable(`${this.#peer} does not answer: ${reason}`);
 	}
 }
+
+const inSentence = (peer: string): string => peer.replace(/^The/, 'the');
 
 function expectReply<R extends MessageName>(frame: Frame, reply: R, peer: string): Message<R> {
 	if (frame.type === 'ERROR') throw new ProtocolError(frame.body);
@@ -164,6 +181,6 @@ export async function openConnection(
 		return { connection, welcome: await connection.greet(versions) };
 	} catch (error) {
 		connection.close();
-		throw error;
+		throw explain(`connect to ${inSentence(peer)}`, error);
 	}
 }

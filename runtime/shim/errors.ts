@@ -5,6 +5,7 @@ import {
 	failedPrecondition,
 	internal,
 	invalidArgument,
+	isNoRoom,
 	resourceExhausted,
 } from '#base/errors.ts';
 import { describeOp } from '../plan/describe.ts';
@@ -38,7 +39,6 @@ export class ProtocolError extends Error {
 	}
 }
 
-const EXHAUSTED = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
 /** The last word of a hook of ours: `cannot write the result /x: ENOSPC`. */
 const LAST_WORD = /: (E[A-Z]+)$/;
 /** These only say that a program failed or took too long; the detail has said it already. */
@@ -56,7 +56,7 @@ export function explain(what: string, error: unknown, plan: readonly Op[] = []):
 
 function factoryFor({ errno, op, detail }: ProtocolError): typeof internal {
 	const saidByHook = op === 'hooks' ? LAST_WORD.exec(detail)?.[1] : undefined;
-	if (EXHAUSTED.has(saidByHook ?? errno)) return resourceExhausted;
+	if (isNoRoom(saidByHook ?? errno)) return resourceExhausted;
 	// A hook that hangs, or a process that does not die.
 	if (errno === 'ETIMEDOUT') return deadlineExceeded;
 	// The node does not know the AppArmor profile or SELinux label; whoever loads it can ask again.

@@ -95,7 +95,11 @@ export function messageOf(error: unknown): string {
 	return cause === '' || error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
 }
 
+/** The errnos of no room: disk, inodes, descriptors, memory, processes. */
 const EXHAUSTED = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
+
+/** Whether an errno says that there is no room. */
+export const isNoRoom = (errno: string | undefined): boolean => errno !== undefined && EXHAUSTED.has(errno);
 
 /**
  * A system error met while doing `what` (verb, object, id) as a StatusError: no room becomes RESOURCE_EXHAUSTED,
@@ -103,6 +107,6 @@ const EXHAUSTED = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EA
  */
 export function fromSystemError(what: string, error: unknown): StatusError {
 	if (error instanceof StatusError) return error;
-	const make = EXHAUSTED.has(errnoOf(error) ?? '') ? resourceExhausted : internal;
+	const make = isNoRoom(errnoOf(error)) ? resourceExhausted : internal;
 	return make(`${what}: ${messageOf(error)}`, { cause: error });
 }

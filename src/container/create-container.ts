@@ -2,8 +2,8 @@ import { aborted } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { withRollback } from '#base/rollback.ts';
 import type { CreateContainerRequest } from '#cri-api';
-import { CleanUp } from '../sandbox/clean-up.ts';
 import { catchUp } from '../sandbox/shim-events.ts';
+import { takeBack } from '../sandbox/take-back.ts';
 import { Timeline } from '../sandbox/timeline.ts';
 import type { Call, Daemon } from '../server/types.ts';
 import { toJson } from '../store/json.ts';
@@ -74,7 +74,8 @@ async function makeContainer(
 	const { metadata, timeline } = creation;
 	const status = newStatus(request);
 	await withRollback(async (rollback) => {
-		rollback.push(`container ${metadata.id}`, () => takeBack(daemon, { metadata, status }));
+		const what = `container ${metadata.id}`;
+		rollback.push(what, () => takeBack(daemon, what, () => teardownContainer(daemon, { metadata, status })));
 		await timeline.stage('files', () => makeFolders(creation, status));
 		const layers = await timeline.stage('image', () => leaseLayers(creation));
 		const input = await timeline.stage('spec', () =>
@@ -87,12 +88,6 @@ async function makeContainer(
 			publish(creation, { metadata: { ...metadata, user }, status: { ...status, process: created.process } }),
 		);
 	});
-}
-
-async function takeBack(daemon: Daemon, container: Container): Promise<void> {
-	const cleanUp = new CleanUp();
-	await teardownContainer(daemon, container, cleanUp);
-	cleanUp.throwIfFailed(`Cannot take back container ${container.metadata.id}`);
 }
 
 async function publish({ daemon, timeline }: Creation, container: Container): Promise<void> {

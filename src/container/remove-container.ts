@@ -1,6 +1,5 @@
 import { messageOf, StatusError } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
-import { CleanUp } from '../sandbox/clean-up.ts';
 import { nowNs } from '../sandbox/clock.ts';
 import type { Daemon } from '../server/types.ts';
 import { containerName } from './metadata.ts';
@@ -37,8 +36,7 @@ async function remove(daemon: Daemon, { metadata }: Container): Promise<void> {
 	using _held = await containers.locks.acquire(id);
 	const now = containers.get(id);
 	if (now === undefined) return;
-	const cleanUp = new CleanUp();
-	await teardownContainer(daemon, now, cleanUp);
+	const cleanUp = await teardownContainer(daemon, now);
 	cleanUp.throwIfFailed(`Cannot remove container ${id}`);
 	events.publish({ type: 'CONTAINER_DELETED_EVENT', sandboxId, containerId: id, atNs: nowNs() });
 }

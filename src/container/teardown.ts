@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { changing } from '#base/fault-points.ts';
-import type { CleanUp } from '../sandbox/clean-up.ts';
+import { CleanUp } from '../sandbox/clean-up.ts';
 import { DELETE_TIMEOUT_MS, deleteFromRuntime } from '../sandbox/runtime-delete.ts';
 import type { Daemon } from '../server/types.ts';
 import { containerName } from './metadata.ts';
@@ -16,8 +16,8 @@ const REMOVE_TIMEOUT_MS = 120_000;
 export async function teardownContainer(
 	daemon: Daemon,
 	{ metadata }: Container,
-	cleanUp: CleanUp,
-): Promise<void> {
+	cleanUp: CleanUp = new CleanUp(),
+): Promise<CleanUp> {
 	const { id, sandboxId, folder, config } = metadata;
 	const { containers, images, launcher } = daemon;
 	const before = cleanUp.failures.length;
@@ -32,7 +32,8 @@ export async function teardownContainer(
 	await cleanUp.step(`release the image of container ${id}`, DELETE_TIMEOUT_MS, () =>
 		changing('remove.lease', () => images.release(id)),
 	);
-	if (cleanUp.failures.length > before) return;
+	if (cleanUp.failures.length > before) return cleanUp;
 	await cleanUp.step(`remove ${folder}`, REMOVE_TIMEOUT_MS, () => containers.records.remove(id));
 	if (cleanUp.failures.length === before) containers.delete(id);
+	return cleanUp;
 }

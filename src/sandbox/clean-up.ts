@@ -1,7 +1,7 @@
-import { type Condition, deadlineExceeded, messageOf, StatusError } from '#base/errors.ts';
+import { type Condition, deadlineExceeded, fromSystemError, messageOf, StatusError } from '#base/errors.ts';
 
 /** Not NOT_FOUND, for one: the caller would take it for the object's. */
-const PASSING: ReadonlySet<Condition> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED']);
+const PASSING: ReadonlySet<Condition> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED']);
 
 /** The steps of a clean-up: each is tried, each has a deadline of its own, and what fails is collected. */
 export class CleanUp {
@@ -18,18 +18,21 @@ export class CleanUp {
 			await within(what, timeoutMs, work);
 		} catch (error) {
 			this.#failures.push(`cannot ${what}: ${messageOf(error)}`);
-			this.#conditions.add(error instanceof StatusError ? error.condition : 'INTERNAL');
+			this.#conditions.add(fromSystemError('', error).condition);
 		}
 	}
 
 	/** Everything that failed, if anything did. What may pass keeps its condition, everything else is INTERNAL. */
-	throwIfFailed(what: string): void {
+	throwIfFailed(what: string, advice = 'try again, or see gantry doctor'): void {
 		if (this.#failures.length === 0) return;
+		throw new StatusError(this.#condition(), `${what}: ${this.#failures.join('; ')}; ${advice}`);
+	}
+
+	#condition(): Condition {
+		// Where there was no room for one step the others fail in many ways.
+		if (this.#conditions.has('RESOURCE_EXHAUSTED')) return 'RESOURCE_EXHAUSTED';
 		const [first, ...others] = this.#conditions;
-		throw new StatusError(
-			first !== undefined && others.length === 0 && PASSING.has(first) ? first : 'INTERNAL',
-			`${what}: ${this.#failures.join('; ')}; try again, or see gantry doctor`,
-		);
+		return first !== undefined && others.length === 0 && PASSING.has(first) ? first : 'INTERNAL';
 	}
 }
 

@@ -21,6 +21,7 @@ import {
 	startShim,
 } from './run-stages.ts';
 import { catchUp } from './shim-events.ts';
+import { takeBack } from './take-back.ts';
 import { teardownSandbox } from './teardown.ts';
 import { Timeline } from './timeline.ts';
 import type { Sandbox, SandboxMetadata, SandboxStatus } from './types.ts';
@@ -56,7 +57,8 @@ async function makeSandbox(
 	const run: Run = { daemon, request, metadata, hostname: sandboxHostname(metadata), timeline };
 	await withRollback(async (rollback) => {
 		let status: SandboxStatus = NEW_STATUS;
-		rollback.push(`sandbox ${metadata.id}`, () => takeBack(daemon, { metadata, status }));
+		const what = `sandbox ${metadata.id}`;
+		rollback.push(what, () => takeBack(daemon, what, () => teardownSandbox(daemon, { metadata, status })));
 		await timeline.stage('files', () => makeFolder(run));
 		const prepared = await timeline.stage('network.prepare', () => prepareNetwork(run));
 		const shim = await timeline.stage('shim', () => startShim(run));
@@ -83,10 +85,6 @@ function newMetadata(daemon: Daemon, request: SandboxRequest, id: string): Sandb
 		folder: daemon.sandboxes.records.folderOf(id),
 		hostNetwork: request.namespaces.hostNetwork,
 	};
-}
-
-async function takeBack(daemon: Daemon, sandbox: Sandbox): Promise<void> {
-	(await teardownSandbox(daemon, sandbox)).throwIfFailed(`Cannot take back sandbox ${sandbox.metadata.id}`);
 }
 
 async function publish({ daemon, metadata, timeline }: Run, shim: Shim, sandbox: Sandbox): Promise<void> {

@@ -31,6 +31,8 @@ export class Sandboxes {
 	readonly removals = new Map<string, Promise<void>>();
 	/** Stops under way, likewise. */
 	readonly stops = new Map<string, Promise<void>>();
+	/** Aborted when the daemon ends. */
+	readonly closing = new AbortController();
 	readonly #sandboxes = new Map<string, Sandbox>();
 
 	constructor(options: SandboxesOptions) {
@@ -80,6 +82,12 @@ export class Sandboxes {
 		const sandbox = this.#sandboxes.get(id);
 		if (sandbox === undefined) return;
 		await this.records.trySave(id, this.removals.has(id) ? 'removing' : 'made', sandbox);
+	}
+
+	/** Lets go of the shims, which live on; nothing is tried again. */
+	close(): void {
+		this.closing.abort();
+		this.shims.disconnectAll();
 	}
 
 	/** Forgets the sandbox. */

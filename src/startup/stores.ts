@@ -82,7 +82,7 @@ export async function closeStores(daemon: Daemon): Promise<void> {
 	const isUsed = sandboxes
 		.list()
 		.some(({ metadata, status }) => !metadata.hostNetwork && !status.networkReleased);
-	sandboxes.shims.disconnectAll();
+	sandboxes.close();
 	await network.close({ removeHostParts: !isUsed });
 	await images[Symbol.asyncDispose]();
 }

@@ -1,25 +1,27 @@
 import { messageOf } from '#base/errors.ts';
 import { removeContainer } from '../container/remove-container.ts';
 import { teardownContainer } from '../container/teardown.ts';
-import { CleanUp } from '../sandbox/clean-up.ts';
+import type { CleanUp } from '../sandbox/clean-up.ts';
 import { removeSandbox } from '../sandbox/remove-sandbox.ts';
+import { takeBack } from '../sandbox/take-back.ts';
 import { teardownSandbox } from '../sandbox/teardown.ts';
 import type { Daemon } from '../server/types.ts';
 import type { Half } from './recover-objects.ts';
 
-/** Takes back what was never published and finishes removals. What fails is logged and tried again at the next start. */
+/**
+ * Takes back what was never published and finishes removals. What fails is logged; taking back is tried again, a
+ * removal by its client or at the next start.
+ */
 export async function finishHalfDone(daemon: Daemon, half: Half): Promise<void> {
 	const { log } = daemon;
 	await Promise.all(
-		half.containers.map(async (container) => {
-			const cleanUp = new CleanUp();
-			await teardownContainer(daemon, container, cleanUp);
-			report(daemon, 'container', container.metadata.id, cleanUp);
-		}),
+		half.containers.map((container) =>
+			takeBackHalf(daemon, `container ${container.metadata.id}`, () => teardownContainer(daemon, container)),
+		),
 	);
 	await Promise.all(
-		half.sandboxes.map(async (sandbox) =>
-			report(daemon, 'sandbox', sandbox.metadata.id, await teardownSandbox(daemon, sandbox)),
+		half.sandboxes.map((sandbox) =>
+			takeBackHalf(daemon, `sandbox ${sandbox.metadata.id}`, () => teardownSandbox(daemon, sandbox)),
 		),
 	);
 	const failed = (id: string) => (error: unknown) =>
@@ -28,7 +30,11 @@ export async function finishHalfDone(daemon: Daemon, half: Half): Promise<void> 
 	await Promise.all(half.removingSandboxes.map((id) => removeSandbox(daemon, id).catch(failed(id))));
 }
 
-function report({ log }: Daemon, kind: string, id: string, { failures }: CleanUp): void {
-	if (failures.length === 0) log.info(`a half-made ${kind} was taken back`, { id });
-	else log.error(`a half-made ${kind} cannot be taken back`, { id, failures });
+async function takeBackHalf(daemon: Daemon, what: string, teardown: () => Promise<CleanUp>): Promise<void> {
+	try {
+		await takeBack(daemon, what, teardown);
+		daemon.log.info(`half-made ${what} was taken back`);
+	} catch (error) {
+		daemon.log.error(`half-made ${what} cannot be taken back`, { error: messageOf(error) });
+	}
 }

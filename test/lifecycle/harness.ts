@@ -120,7 +120,7 @@ export class TestBed implements AsyncDisposable {
 		this.#running = undefined;
 		cri.client.close();
 		await server.stop(100);
-		daemon.sandboxes.shims.disconnectAll();
+		daemon.sandboxes.close();
 		await daemon.network.close();
 		await launcher.close();
 	}
@@ -215,7 +215,7 @@ export class TestBed implements AsyncDisposable {
 		}
 		cri.client.close();
 		await server.stop(100);
-		daemon.sandboxes.shims.disconnectAll();
+		daemon.sandboxes.close();
 		await daemon.network.close({ removeHostParts: true });
 		await endOwnLauncher(launcher, daemon.config, daemon.cgroups);
 		assert.deepEqual(failures, []);
