@@ -138,7 +138,7 @@ export class GarbageCollector {
 	}
 
 	async #unreadable(): Promise<Waste[]> {
-		const { root } = this.#stores.setAside;
+		const { root, left } = this.#stores.setAside;
 		const names = await readdir(root).catch(() => []);
 		const found = names.map(async (name) => {
 			const path = join(root, name);
@@ -150,6 +150,12 @@ export class GarbageCollector {
 				remove: () => rm(path, { recursive: true, force: true }),
 			};
 		});
-		return await Promise.all(found);
+		const unread = left.map(({ path, why }) => ({
+			path,
+			why: `it cannot be read: ${why}; the next start of the daemon would keep it aside in ${root}`,
+			bytes: 0,
+			remove: () => rm(path, { force: true }),
+		}));
+		return [...unread, ...(await Promise.all(found))];
 	}
 }

@@ -37,11 +37,11 @@ const DEFAULT_MAX_LAYER_BYTES = 128 * 1024 ** 3;
 /** Opens the store, made if missing; what a crash interrupted is removed. FAILED_PRECONDITION for a newer store. */
 export async function openImageStore(options: ImageStoreOptions): Promise<ImageStore> {
 	const { root, files, log } = options;
-	const setAside = new SetAside(join(root, 'unreadable'), log);
-	await prepareRoot(root, setAside);
+	const lookOnly = options.lookOnly ?? false;
+	const setAside = new SetAside(join(root, 'unreadable'), log, { lookOnly });
+	await prepareRoot(root, setAside, lookOnly);
 	const content = new ContentStore(join(root, 'content'));
-	const keepInterrupted = options.keepInterrupted ?? false;
-	if (!keepInterrupted) {
+	if (!lookOnly) {
 		for (const folder of ['.', 'images', 'leases']) await removeHalfWritten(join(root, folder));
 		await content.sweep();
 	}
@@ -51,7 +51,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
 		files,
 		setAside,
 		log,
-		keepInterrupted,
+		lookOnly,
 	});
 	const isPinned = pinnedBy(options.pinned ?? []);
 	const present = (record: ImageRecord) => imageOf(record, snapshots, isPinned);
@@ -63,7 +63,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
 	return new DiskImageStore(options, { index, snapshots, content, leases, setAside, files });
 }
 
-async function prepareRoot(root: string, setAside: SetAside): Promise<void> {
+async function prepareRoot(root: string, setAside: SetAside, lookOnly: boolean): Promise<void> {
 	const path = join(root, 'version.json');
 	try {
 		const version = await readVersion(path, setAside);
@@ -72,6 +72,7 @@ async function prepareRoot(root: string, setAside: SetAside): Promise<void> {
 				`Cannot open the image store ${root}: it is of version ${version}, this program knows ${STORE_VERSION}`,
 			);
 		}
+		if (lookOnly) return;
 		await mkdir(join(root, 'empty'), { recursive: true, mode: 0o700 });
 		await chmod(join(root, 'empty'), 0o755);
 		// Set-id programs of images lie below: nobody but root may reach them.

@@ -19,13 +19,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const open = (keepInterrupted = false) =>
+const open = (lookOnly = false) =>
 	Snapshots.open({
 		root,
 		files,
 		setAside: new SetAside(join(folder, 'unreadable'), silentLog),
 		log: silentLog,
-		keepInterrupted,
+		lookOnly,
 	});
 const never = new AbortController().signal;
 const DIFFS = ['a', 'b'].map((text) => sha256Of(text));

@@ -38,7 +38,7 @@ export interface SnapshotsOptions {
 	readonly setAside: SetAside;
 	readonly log: Log;
 	/** Opening leaves interrupted work where it is, for someone who only looks. */
-	readonly keepInterrupted?: boolean;
+	readonly lookOnly?: boolean;
 }
 
 const RECORD = 'layer.json';
@@ -66,7 +66,7 @@ export class Snapshots {
 		const snapshots = new Snapshots(options);
 		await mkdir(options.root, { recursive: true, mode: 0o700 });
 		for (const name of await readdir(options.root)) await snapshots.#load(name);
-		for (const folder of options.keepInterrupted ? [] : await snapshots.interrupted()) {
+		for (const folder of options.lookOnly ? [] : await snapshots.interrupted()) {
 			options.log.info('An interrupted layer is removed', { folder });
 			await options.files.removeTree(folder).catch((error) => {
 				options.log.warn('An interrupted layer cannot be removed', { folder, why: messageOf(error) });

@@ -5,6 +5,7 @@ import type { CniProvider } from './cni/provider.ts';
 import { type ProviderName, readNote } from './sandbox-files.ts';
 import type {
 	Leftover,
+	LeftoverOptions,
 	LivingSandbox,
 	NetworkProvider,
 	NetworkResult,
@@ -87,10 +88,7 @@ export class ProviderChoice implements NetworkProvider {
 		return this.#options[note.provider].describe(folder);
 	}
 
-	async leftovers(
-		living: ReadonlySet<string>,
-		options?: { readonly fix?: boolean; readonly stopped?: boolean },
-	): Promise<readonly Leftover[]> {
+	async leftovers(living: ReadonlySet<string>, options?: LeftoverOptions): Promise<readonly Leftover[]> {
 		const { builtin, cni } = this.#options;
 		return [...(await cni.leftovers(living, options)), ...(await builtin.leftovers(living, options))];
 	}

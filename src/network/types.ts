@@ -57,8 +57,21 @@ export interface Leftover {
 	readonly kind: string;
 	readonly name: string;
 	readonly why: string;
+	/** The sandbox that it was made for, or the first digits of its id; '' when it is of the instance as a whole. */
+	readonly sandboxId: string;
+	/** `NAMESPACE/NAME` of its pod, when the thing itself tells it. */
+	readonly pod: string;
+	/** Milliseconds since 1970; undefined when the kernel does not tell. */
+	readonly sinceMs: number | undefined;
 	/** A command that removes it. */
 	readonly remedy: string;
+}
+
+export interface LeftoverOptions {
+	/** Which of them to remove. Default: none. */
+	readonly fix?: (leftover: Leftover) => boolean;
+	/** The daemon does not run. */
+	readonly stopped?: boolean;
 }
 
 /** What goes into the bundle before create. */
@@ -92,11 +105,8 @@ export interface NetworkProvider {
 	setPodCidr(cidrs: readonly string[]): Promise<void>;
 	/** A few lines for people: the network plan of a sandbox. */
 	describe(folder: string): Promise<readonly string[]>;
-	/** What of ours is on the machine that no living sandbox owns; `fix` removes it. Host-wide things (bridge, table) only when `living` is empty and the daemon is stopped. */
-	leftovers(
-		living: ReadonlySet<string>,
-		options?: { readonly fix?: boolean; readonly stopped?: boolean },
-	): Promise<readonly Leftover[]>;
+	/** What of ours is on the machine that no living sandbox owns. Host-wide things (bridge, table) only when `living` is empty and the daemon is stopped. */
+	leftovers(living: ReadonlySet<string>, options?: LeftoverOptions): Promise<readonly Leftover[]>;
 	/** Stops watching and serving. `removeHostParts`: also removes bridge and table, when no sandbox lives (a clean stop). */
 	close(options?: { readonly removeHostParts?: boolean }): Promise<void>;
 }

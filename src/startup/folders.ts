@@ -49,7 +49,11 @@ async function takeLock(launcher: Pick<Launcher, 'lockFile'>, path: string): Pro
  * Locks both folders for as long as the launcher lives, and writes into the lock files who holds them.
  * FAILED_PRECONDITION naming the holder when another daemon has one of them.
  */
-export async function lockFolders(config: Config, launcher: Pick<Launcher, 'lockFile'>): Promise<void> {
+export async function lockFolders(
+	config: Config,
+	launcher: Pick<Launcher, 'lockFile'>,
+	program = 'gantryd',
+): Promise<void> {
 	for (const [option, folder] of [
 		['state', config.state],
 		['root', config.root],
@@ -61,11 +65,11 @@ export async function lockFolders(config: Config, launcher: Pick<Launcher, 'lock
 			if (!(error instanceof StatusError) || error.condition !== 'FAILED_PRECONDITION') throw error;
 			const holder = (await readFile(path, 'utf8').catch(() => '')).trim() || 'another process';
 			throw failedPrecondition(
-				`The ${option} folder ${folder} is in use by ${holder}. Stop that daemon, or choose another --${option}`,
+				`The ${option} folder ${folder} is in use by ${holder}. End that, or choose another --${option}`,
 				{ cause: error },
 			);
 		}
-		const holder = `gantryd (pid ${process.pid}, instance ${config.instance}, ${config.listen})\n`;
+		const holder = `${program} (pid ${process.pid}, instance ${config.instance}, ${config.listen})\n`;
 		// For people only, and a daemon must be able to start on a full disk.
 		await writeFile(path, holder).catch(() => {});
 	}

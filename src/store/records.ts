@@ -31,6 +31,11 @@ export interface UnreadableRecord {
 	readonly why: string;
 }
 
+export interface ReadRecords<T> {
+	readonly records: readonly StoredRecord<T>[];
+	readonly unreadable: readonly UnreadableRecord[];
+}
+
 interface Pending<T> {
 	next: { readonly phase: Phase; readonly value: T } | undefined;
 	done: Promise<void>;
@@ -120,17 +125,27 @@ export class Records<T> {
 	}
 
 	/** Everything in the folder: read records, and those that cannot be read. */
-	async readAll(): Promise<{
-		readonly records: readonly StoredRecord<T>[];
-		readonly unreadable: readonly UnreadableRecord[];
-	}> {
+	async readAll(): Promise<ReadRecords<T>> {
 		await mkdir(this.#folder, { recursive: true, mode: 0o700 });
 		const entries = await readdir(this.#folder, { withFileTypes: true });
 		const folders = entries
 			.filter((entry) => entry.isDirectory() || isId(entry.name))
 			.map(({ name }) => name);
 		const kept = await Promise.all(folders.map(async (name) => ((await this.#sweep(name)) ? [] : [name])));
-		const read = await Promise.all(kept.flat().map((name) => this.#read(name)));
+		return await this.#readEach(kept.flat());
+	}
+
+	/** As `readAll`, for someone who only looks while another may be writing: nothing is removed, nothing made. */
+	async look(): Promise<ReadRecords<T>> {
+		const names = await readdir(this.#folder).catch((error: unknown) => {
+			if (errnoOf(error) === 'ENOENT') return [];
+			throw error;
+		});
+		return await this.#readEach(names.filter(isId));
+	}
+
+	async #readEach(ids: readonly string[]): Promise<ReadRecords<T>> {
+		const read = await Promise.all(ids.map((id) => this.#read(id)));
 		return {
 			records: read.filter((item) => 'value' in item),
 			unreadable: read.filter((item) => 'why' in item),

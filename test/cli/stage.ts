@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { memoryIo } from '../../src/cli/io.ts';
 import { runCli } from '../../src/cli/program.ts';
-import { startTestDaemon, type TestDaemon } from '../support/daemon.ts';
+import { startTestDaemon, type TestDaemon, type TestDaemonOptions } from '../support/daemon.ts';
 import { busyboxEntries, startRegistry } from '../support/registry.ts';
 
 export interface Said {
@@ -30,7 +30,7 @@ export interface CliStage extends AsyncDisposable {
 	manifest(name: string, spec: object, metadata?: object): string;
 }
 
-export async function setCliStage(): Promise<CliStage> {
+export async function setCliStage(options: TestDaemonOptions = {}): Promise<CliStage> {
 	const registry = await startRegistry();
 	const { reference: image } = await registry.pushImage({
 		name: 'cli/busybox',
@@ -38,7 +38,7 @@ export async function setCliStage(): Promise<CliStage> {
 		layers: [{ entries: busyboxEntries() }],
 		config: { Cmd: ['sh'], Env: ['PATH=/bin'] },
 	});
-	const daemon = await startTestDaemon();
+	const daemon = await startTestDaemon(options);
 	const where = [
 		...['--config', join(daemon.folder, 'gantry.toml'), '--address', daemon.address],
 		...['--root', join(daemon.folder, 'root'), '--state', join(daemon.folder, 'state')],
@@ -68,8 +68,11 @@ export async function setCliStage(): Promise<CliStage> {
 			return path;
 		},
 		async [Symbol.asyncDispose]() {
-			await daemon[Symbol.asyncDispose]();
-			await registry[Symbol.asyncDispose]();
+			try {
+				await daemon[Symbol.asyncDispose]();
+			} finally {
+				await registry[Symbol.asyncDispose]();
+			}
 		},
 	};
 }

@@ -55,7 +55,7 @@ if (onPrivateHost(import.meta.filename)) {
 			await work(network);
 		} finally {
 			await network.close();
-			await network.leftovers(new Set(), { fix: true, stopped: true });
+			await network.leftovers(new Set(), { fix: () => true, stopped: true });
 		}
 	};
 
@@ -292,9 +292,9 @@ if (onPrivateHost(import.meta.filename)) {
 				(await doctor.leftovers(new Set(), options)).map(({ kind }) => kind);
 			assert.deepEqual(await kinds({}), ['link', 'host port']);
 			assert.deepEqual(await kinds({ stopped: true }), ['link', 'bridge', 'nftables table']);
-			assert.deepEqual(await kinds({ fix: true }), ['link', 'host port']);
+			assert.deepEqual(await kinds({ fix: () => true }), ['link', 'host port']);
 			assert.deepEqual(await kinds({}), []);
-			assert.deepEqual(await kinds({ fix: true, stopped: true }), ['bridge', 'nftables table']);
+			assert.deepEqual(await kinds({ fix: () => true, stopped: true }), ['bridge', 'nftables table']);
 		} finally {
 			await pod.namespace.end();
 		}

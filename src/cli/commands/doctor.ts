@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import { StatusError } from '#base/errors.ts';
 import type { Cli } from '../cli.ts';
 import { readConfig } from '../context.ts';
-import type { Finding } from '../doctor/finding.ts';
-import { examine } from '../doctor/look.ts';
+import { daemonHolds } from '../doctor/daemon-runs.ts';
+import { type Examination, examine, type ToldFinding } from '../doctor/look.ts';
+import type { RemoveByDaemon } from '../doctor/repair.ts';
 import { EXIT } from '../exit-codes.ts';
 import { json } from '../output/json.ts';
 import type { Act } from '../program.ts';
@@ -18,49 +19,62 @@ export function addDoctor(program: Command, act: Act): void {
 }
 
 const NOTES = `
-Looks at processes, cgroups, mounts, links, nftables, files and images itself; works with and without a daemon.
-Prints nothing on standard output and exits with 0 when nothing is left; other instances are left alone.`;
+Looks at processes, cgroups, mounts, links, nftables, files and images itself; works with and without a daemon, and
+leaves other instances alone. While a daemon runs, files younger than a minute are taken to be in the making, and of
+the image store only the leases are looked at. With --fix and without a daemon, none can start until it is done.
+
+Exit codes: 0 nothing is left (nothing was found, or --fix has removed it all); 1 something is left; 2 the command
+line or the configuration is wrong.`;
 
 async function doctor(cli: Cli, fix: boolean): Promise<number> {
 	const { config } = await readConfig(cli.options);
-	const { findings, failures } = await examine({ config, daemonRuns: await daemonRuns(cli), fix });
-	const code = (fix ? failures.length : findings.length) === 0 ? EXIT.ok : EXIT.failure;
-	if (cli.options.json) {
-		const shown = findings.map(({ removal: _removal, ...finding }) => ({
-			instance: config.instance,
-			...finding,
-		}));
-		cli.io.out(json({ instance: config.instance, findings: shown, fixed: fix, failures }));
-		return code;
+	const daemonRuns = (await answers(cli)) || (await daemonHolds(config));
+	const examination = await examine({ config, daemonRuns, fix, removeByDaemon: removeBy(cli) });
+	const { findings, failures } = examination;
+	if (cli.options.json) cli.io.out(json(asJson(config.instance, fix, examination)));
+	else tell(cli, config.instance, fix, examination);
+	return (fix ? failures : findings).length === 0 ? EXIT.ok : EXIT.failure;
+}
+
+function asJson(instance: string, fixed: boolean, { findings, failures }: Examination) {
+	const shown = findings.map(({ kind, name, owner, ownerName, sinceMs, why, fix, remedy }) => ({
+		...{ instance, kind, name, owner, ownerName },
+		since: sinceMs === undefined ? null : time(sinceMs),
+		...{ why, fix, remedy },
+	}));
+	return { instance, findings: shown, fixed, failures };
+}
+
+function tell({ io }: Cli, instance: string, fix: boolean, { findings, failures }: Examination): void {
+	if (findings.length === 0) {
+		io.err(`gantry doctor: nothing is left of instance ${instance} that no record owns\n`);
+		return;
 	}
-	if (findings.length === 0)
-		cli.io.err(`gantry doctor: nothing is left of instance ${config.instance} that no record owns\n`);
-	else cli.io.out(report(findings));
-	for (const failure of failures) cli.io.err(`gantry doctor: ${failure}\n`);
-	if (findings.length > 0)
-		cli.io.err(
-			fix
-				? `gantry doctor: removed ${findings.length - failures.length} of ${findings.length}\n`
-				: 'gantry doctor: "gantry doctor --fix" removes all of this\n',
-		);
-	return code;
+	io.out(findings.map((finding) => paragraph(instance, finding)).join(''));
+	for (const failure of failures) io.err(`gantry doctor: ${failure}\n`);
+	if (!fix)
+		io.err(`gantry doctor: ${findings.length} found; "gantry doctor --fix" does what is told of it above\n`);
+	else if (failures.length === 0) io.err(`gantry doctor: all ${findings.length} are gone\n`);
 }
 
-function report(findings: readonly Finding[]): string {
-	return findings
-		.map(
-			(finding) => `${finding.kind} ${finding.name}\n    ${reason(finding)}\n    remedy: ${finding.remedy}\n`,
-		)
-		.join('');
+function paragraph(
+	instance: string,
+	{ kind, name, owner, ownerName, sinceMs, why, fix, remedy }: ToldFinding,
+): string {
+	const whose = [`instance ${instance}`, ownerName, owner.slice(0, 20)].filter((part) => part !== '');
+	const lines = [
+		['of', whose.join(', ')],
+		['since', sinceMs === undefined ? 'the machine does not tell' : time(sinceMs)],
+		['why', why],
+		['--fix', fix],
+		['or', remedy],
+	];
+	return `${kind} ${name}\n${lines.map(([label = '', text]) => `    ${`${label}:`.padEnd(6)} ${text}\n`).join('')}`;
 }
 
-function reason({ why, owner, sinceMs }: Finding): string {
-	const of = owner === '' || why.includes(owner) ? [] : [`of ${owner}`];
-	const since = sinceMs === undefined ? [] : [`since ${new Date(sinceMs).toISOString().slice(0, 19)}Z`];
-	return [why, ...of, ...since].join(', ');
-}
+const time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
-async function daemonRuns(cli: Cli): Promise<boolean> {
+async function answers(cli: Cli): Promise<boolean> {
 	try {
 		await cli.call('Version', {}, { timeoutMs: 5000 });
 		return true;
@@ -69,4 +83,11 @@ async function daemonRuns(cli: Cli): Promise<boolean> {
 		// It listens but does not answer: its things are not ours to take.
 		return true;
 	}
+}
+
+function removeBy(cli: Cli): RemoveByDaemon {
+	return async (object, id) => {
+		if (object === 'sandbox') await cli.call('RemovePodSandbox', { pod_sandbox_id: id });
+		else await cli.call('RemoveContainer', { container_id: id });
+	};
 }

@@ -6,59 +6,72 @@ import { after, test } from 'node:test';
 import { loadConfig } from '../../config/load.ts';
 import { findFiles } from './files.ts';
 import { mountPoints } from './mounts.ts';
-import { readOwned } from './scene.ts';
+import { isOwned, readOwned } from './scene.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'gantry-doctor-'));
 after(() => rm(folder, { recursive: true }));
 const [root, state] = [join(folder, 'root'), join(folder, 'state')];
 const id = (digit: string) => digit.repeat(64);
 
-async function record(kind: 'sandboxes' | 'containers', name: string, text: string): Promise<void> {
-	await mkdir(join(state, kind, name), { recursive: true });
-	await writeFile(join(state, kind, name, 'record.json'), text);
-}
-
 test('mount points with their escapes undone', () => {
 	const text = '36 35 98:0 / /mnt/a\\040b rw - ext4 /dev/x rw\n37 35 0:4 net:[1] /run/x rw - nsfs nsfs rw\n';
 	assert.deepEqual(mountPoints(text), ['/mnt/a b', '/run/x']);
 });
 
-test('what a record knows is owned; folders, layers and sockets that none knows are found', async () => {
-	await record(
-		'sandboxes',
-		id('a'),
-		JSON.stringify({ id: id('a'), value: { metadata: { config: { metadata: { uid: 'pod-a' } } } } }),
-	);
-	await record('containers', id('c'), JSON.stringify({ id: id('c'), value: {} }));
-	await record('sandboxes', id('b'), '{ broken');
-	await mkdir(join(state, 'containers', id('d')));
+test('folders, layers and sockets that no record knows are found', async () => {
 	for (const name of [id('c'), id('e')]) await mkdir(join(root, 'containers', name), { recursive: true });
 	for (const name of [id('a'), id('e')]) await mkdir(join(root, 'sandboxes', name), { recursive: true });
 	for (const name of ['pod-a', 'pod-b']) await mkdir(join(root, 'pods', name), { recursive: true });
-	await mkdir(join(state, 'shims'));
+	await mkdir(join(state, 'shims'), { recursive: true });
 	for (const name of [id('a'), id('e')])
 		await writeFile(join(state, 'shims', `${name.slice(0, 20)}.sock`), '');
-
-	const owned = await readOwned(state);
-	assert.deepEqual([...owned.sandboxes], [id('a')]);
-	assert.deepEqual([...owned.pods], ['pod-a']);
 	const { config } = loadConfig({
 		config: await emptyConfig(),
 		root,
 		state,
 		listen: `unix://${state}/cri.sock`,
 	});
+	const owned = {
+		...(await readOwned(join(folder, 'none'), false)),
+		sandboxes: new Set([id('a')]),
+		containers: new Set([id('c')]),
+		pods: new Set(['pod-a']),
+	};
 	const names = (await findFiles({ config, daemonRuns: false, owned })).map(({ name }) =>
 		name.slice(folder.length + 1),
 	);
 	assert.deepEqual(names, [
-		`state/sandboxes/${id('b')}`,
-		`state/containers/${id('d')}`,
 		`root/containers/${id('e')}`,
 		`root/sandboxes/${id('e')}`,
 		'root/pods/pod-b',
 		`state/shims/${id('e').slice(0, 20)}.sock`,
 	]);
+});
+
+test('what the records say depends on whether a daemon stands behind them', async () => {
+	await mkdir(join(state, 'sandboxes', id('b')), { recursive: true });
+	await writeFile(join(state, 'sandboxes', id('b'), 'record.json'), '{ broken');
+	const alone = await readOwned(state, false);
+	assert.deepEqual([...alone.sandboxes], []);
+	assert.deepEqual(
+		alone.unfinished.map((each) => [each.kind, each.id, each.state]),
+		[['sandbox', id('b'), 'unreadable']],
+	);
+	assert.deepEqual([...(await readOwned(state, true)).sandboxes], [id('b')], 'the daemon lists it');
+});
+
+test('an id, the beginning of one, or a path with one tells of its object; a uid only by itself', () => {
+	const owned = {
+		sandboxes: new Set([id('a')]),
+		containers: new Set([id('c')]),
+		pods: new Set(['state']),
+		sandboxOf: new Map(),
+		names: new Map(),
+		unfinished: [],
+	};
+	for (const text of [id('a'), id('c').slice(0, 13), `/x/gantry-${id('a')}/y`, 'state'])
+		assert.ok(isOwned(owned, text), text);
+	for (const text of [id('b'), 'aaaa', '', '/run/state/x']) assert.ok(!isOwned(owned, text), text);
 });
 
 test('an instance that never ran has nothing', async () => {
@@ -68,7 +81,8 @@ test('an instance that never ran has nothing', async () => {
 		state: join(folder, 'none'),
 		listen: `unix://${folder}/none/x`,
 	};
-	assert.deepEqual(await findFiles({ config, daemonRuns: false, owned: await readOwned(config.state) }), []);
+	const owned = await readOwned(config.state, false);
+	assert.deepEqual(await findFiles({ config, daemonRuns: false, owned }), []);
 });
 
 async function emptyConfig(): Promise<string> {

@@ -1,84 +1,119 @@
-import { stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isHalfWritten } from '#base/atomic-file.ts';
 import type { Finding } from './finding.ts';
-import { namesIn, type Scene } from './scene.ts';
+import { isOwned, modifiedMs, namesIn, type Scene } from './scene.ts';
 
 /** Folders, sockets and half-written files of ours without an owner. */
 export async function findFiles(scene: Scene): Promise<readonly Finding[]> {
-	return [...brokenRecords(scene), ...(await lostFolders(scene)), ...(await lostSockets(scene))];
+	const found = await Promise.all([lostFolders(scene), lostSockets(scene), halfWritten(scene)]);
+	return found.flat();
 }
 
-function brokenRecords({ owned, daemonRuns }: Scene): readonly Finding[] {
-	return owned.broken.map(({ kind, id, folder, why, sinceMs }) => ({
-		kind: `${kind} folder`,
-		name: folder,
-		why,
-		owner: id,
-		sinceMs,
-		remedy: daemonRuns ? `crictl ${kind === 'sandbox' ? 'rmp -f' : 'rm -f'} ${id}` : `rm -r ${folder}`,
-		removal: { how: 'tree', path: folder },
-	}));
+interface Place {
+	readonly folder: string;
+	readonly kind: string;
+	readonly owners: ReadonlySet<string>;
+	readonly why: string;
+	readonly fix: string;
 }
 
 async function lostFolders({ config, owned }: Scene): Promise<readonly Finding[]> {
-	const places = [
+	const { root, state } = config;
+	const places: readonly Place[] = [
 		{
-			folder: join(config.root, 'containers'),
+			folder: join(root, 'containers'),
 			kind: 'writable layer',
 			owners: owned.containers,
-			why: 'no container has it',
+			why: 'no container has it; it holds what one wrote',
+			fix: 'removes it for good; image layers below it stay',
 		},
 		{
-			folder: join(config.root, 'sandboxes'),
+			folder: join(root, 'sandboxes'),
 			kind: 'files of a pod',
 			owners: owned.sandboxes,
-			why: 'no sandbox has them',
+			why: 'no sandbox has them (resolv.conf, hosts, hostname)',
+			fix: 'removes them',
 		},
 		{
-			folder: join(config.root, 'pods'),
+			folder: join(root, 'pods'),
 			kind: 'volumes and logs',
 			owners: owned.pods,
-			why: 'no pod has them',
+			why: 'no pod has them; "gantry run" made them for one',
+			fix: 'removes them for good',
 		},
 		{
-			folder: join(config.state, 'pods'),
+			folder: join(state, 'pods'),
 			kind: 'memory volumes',
 			owners: owned.pods,
-			why: 'no pod has them',
+			why: 'no pod has them; "gantry run" made them for one',
+			fix: 'removes them for good, and frees the memory',
 		},
 	];
-	const findings: Finding[] = [];
-	for (const { folder, kind, owners, why } of places) {
-		for (const name of await namesIn(folder)) {
-			if (!owners.has(name)) findings.push(await lost(kind, join(folder, name), why, name));
-		}
-	}
-	return findings;
+	const findings = places.map(async ({ folder, kind, owners, why, fix }) => {
+		const names = (await namesIn(folder)).filter((name) => !owners.has(name));
+		return await Promise.all(
+			names.map(async (name) => {
+				const path = join(folder, name);
+				return { ...(await onDisk(kind, path, why, fix)), owner: name, ownerName: await hostName(path) };
+			}),
+		);
+	});
+	return (await Promise.all(findings)).flat();
+}
+
+/** A pod's host name, in words; the files of a lost pod tell no more of it. */
+async function hostName(folder: string): Promise<string> {
+	const name = (await readFile(join(folder, 'hostname'), 'utf8').catch(() => '')).trim();
+	return name === '' ? '' : `the pod with host name ${name}`;
 }
 
 async function lostSockets({ config, owned, daemonRuns }: Scene): Promise<readonly Finding[]> {
 	const folder = join(config.state, 'shims');
-	const beginnings = new Set([...owned.sandboxes].map((id) => id.slice(0, 20)));
-	const shims = (await namesIn(folder)).filter((name) => !beginnings.has(name.replace(/\.sock$/, '')));
-	const findings = await Promise.all(
-		shims.map((name) => lost('socket', join(folder, name), 'no sandbox has it', '')),
+	const names = (await namesIn(folder)).filter((name) => !isOwned(owned, name.replace(/\.sock$/, '')));
+	const shims = names.map(async (name) => ({
+		...(await onDisk('socket', join(folder, name), 'no sandbox has it', 'removes it')),
+		owner: name.replace(/\.sock$/, ''),
+	}));
+	const paths = [config.listen.replace(/^unix:\/\//, ''), join(config.state, 'hook.sock')];
+	const daemons = (daemonRuns ? [] : paths).map((path) =>
+		onDisk('socket', path, 'no daemon runs that would answer at it', 'removes it'),
 	);
-	if (daemonRuns) return findings;
-	const daemons = [config.listen.replace(/^unix:\/\//, ''), join(config.state, 'hook.sock')];
-	const stale = await Promise.all(
-		daemons.map((path) => lost('socket', path, 'no daemon runs', '').catch(() => undefined)),
-	);
-	return [...findings, ...stale.filter((finding) => finding !== undefined)];
+	const found = await Promise.all([...shims, ...daemons]);
+	return found.filter(({ sinceMs }) => sinceMs !== undefined);
 }
 
-async function lost(kind: string, path: string, why: string, owner: string): Promise<Finding> {
-	const { mtimeMs } = await stat(path);
+async function halfWritten({ config }: Scene): Promise<readonly Finding[]> {
+	const { root, state } = config;
+	const images = join(root, 'images');
+	const folders = [
+		...[state, join(root, 'cni/attachments'), images],
+		...['images', 'leases'].map((name) => join(images, name)),
+		...(await below(join(state, 'sandboxes'))),
+		...(await below(join(state, 'containers'))),
+	];
+	const found = folders.map(async (folder) => {
+		const names = (await namesIn(folder)).filter(isHalfWritten);
+		const why = 'whoever wrote it ended before it was whole; nobody will read it';
+		return await Promise.all(
+			names.map((name) => onDisk('temporary file', join(folder, name), why, 'removes it')),
+		);
+	});
+	return (await Promise.all(found)).flat();
+}
+
+const below = async (folder: string): Promise<readonly string[]> =>
+	(await namesIn(folder)).map((name) => join(folder, name));
+
+async function onDisk(kind: string, path: string, why: string, fix: string): Promise<Finding> {
+	const sinceMs = await modifiedMs(path);
 	return {
 		kind,
 		name: path,
+		owner: '',
 		why,
-		owner,
-		sinceMs: mtimeMs,
+		fix,
+		sinceMs,
 		remedy: `rm -r ${path}`,
 		removal: { how: 'tree', path },
 	};

@@ -6,33 +6,62 @@ import { namesIn, type Scene } from './scene.ts';
 /** Shims without a record, and launchers that outlived their daemon. `ownLauncher`: that of this very command. */
 export async function findProcesses(scene: Scene, ownLauncher: number): Promise<readonly Finding[]> {
 	const findings: Finding[] = [];
-	for (const process of await nativeProcesses()) {
-		if (process.instance !== scene.config.instance || process.pid === ownLauncher) continue;
-		const why = whyLost(scene, process);
+	for (const process of await nativeProcesses(scene.config.instance)) {
+		if (process.pid === ownLauncher) continue;
+		const lost = await whyLost(scene, process);
 		const identity = await identify(process.pid);
-		if (why === undefined || identity === undefined) continue;
+		if (lost === undefined || identity === undefined) continue;
 		findings.push({
 			kind: process.command,
 			name: `process ${process.pid}`,
-			why,
 			owner: process.sandboxId,
 			sinceMs: await startedAt(identity.startTime),
 			remedy: `kill -9 ${process.pid}`,
 			removal: { how: 'kill', process: identity },
+			...lost,
 		});
 	}
 	return findings;
 }
 
-function whyLost({ owned, daemonRuns }: Scene, process: NativeProcess): string | undefined {
-	if (process.command === 'launcher') return daemonRuns ? undefined : 'its daemon does not run any more';
-	return owned.sandboxes.has(process.sandboxId) ? undefined : 'no record knows its sandbox';
+async function whyLost(
+	{ owned }: Scene,
+	process: NativeProcess,
+): Promise<Pick<Finding, 'why' | 'fix'> | undefined> {
+	if (process.command === 'launcher')
+		return (await isOrphan(process.pid))
+			? {
+					why: 'the daemon that started it is gone; it holds the locks of the folders, so that no other can start',
+					fix: 'kills it; pods and shims run on',
+				}
+			: undefined;
+	return owned.sandboxes.has(process.sandboxId)
+		? undefined
+		: {
+				why: 'no record knows its sandbox, so that no daemon will ever end it',
+				fix: 'kills it, and what runs in the cgroups of its sandbox (told below)',
+			};
 }
 
-async function nativeProcesses(): Promise<readonly NativeProcess[]> {
+/** A launcher is a child of the program that it works for; when that ends, the kernel gives it another parent. */
+async function isOrphan(pid: number): Promise<boolean> {
+	const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+	const parent = /^PPid:\t(\d+)$/m.exec(status)?.[1];
+	if (parent === undefined || parent === String(process.pid)) return false;
+	const words = (await readFile(`/proc/${parent}/cmdline`, 'utf8').catch(() => '')).split('\0');
+	return !words.some((word) => /(^|\/)gantry(d)?(\.ts)?$/.test(word));
+}
+
+/** The sandboxes that a shim of the instance lives for. */
+export async function sandboxesWithShim(instance: string): Promise<ReadonlySet<string>> {
+	const shims = (await nativeProcesses(instance)).filter(({ command }) => command === 'shim');
+	return new Set(shims.map(({ sandboxId }) => sandboxId));
+}
+
+async function nativeProcesses(instance: string): Promise<readonly NativeProcess[]> {
 	const pids = (await namesIn('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
 	const found = await Promise.all(pids.map(readNativeProcess));
-	return found.filter((process) => process !== undefined);
+	return found.filter((process) => process?.instance === instance) as NativeProcess[];
 }
 
 const TICKS_PER_SECOND = 100n;

@@ -2,7 +2,15 @@
 
 import { shortId } from '#base/ids.ts';
 import type { NetStep } from '#runtime';
-import { type Address, addressBytes, type Family, parseSubnet, type Subnet } from '../ip.ts';
+import {
+	type Address,
+	addressBytes,
+	addressFromBytes,
+	type Family,
+	formatAddress,
+	parseSubnet,
+	type Subnet,
+} from '../ip.ts';
 import { bridgeName, tableName } from '../names.ts';
 import {
 	addressIn,
@@ -178,6 +186,16 @@ const portCount = (allocation: Allocation): string => {
 
 /** The beginning of an element's comment: tells whose it is. */
 export const ownerComment = (sandboxId: string): string => shortId(sandboxId);
+
+/** A key of the maps in words: `tcp 8080`, `udp 192.0.2.1 53`. Every field takes whole words of four bytes. */
+export function describeHostKey(key: Uint8Array): string {
+	const bytes = Buffer.from(key);
+	const protocol =
+		Object.entries(PROTOCOL).find(([, number]) => number === bytes[0])?.[0] ?? `protocol ${bytes[0]}`;
+	const address = bytes.subarray(4, -4);
+	const at = address.length === 0 ? '' : `${formatAddress(addressFromBytes(address))} `;
+	return `${protocol} ${at}${bytes.readUInt16BE(bytes.length - 4)}`;
+}
 
 function portElements(allocation: Allocation): PortElement[] {
 	const comment = `${ownerComment(allocation.sandboxId)} ${allocation.pod}`;

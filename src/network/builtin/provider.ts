@@ -17,6 +17,7 @@ import {
 } from '../sandbox-files.ts';
 import type {
 	Leftover,
+	LeftoverOptions,
 	LivingSandbox,
 	NetworkProvider,
 	NetworkResult,
@@ -155,18 +156,9 @@ export class BuiltinProvider implements NetworkProvider {
 		return describePlan((await readPlan(files.plan)) ?? [], await readResults(files.result));
 	}
 
-	leftovers(
-		living: ReadonlySet<string>,
-		options: { readonly fix?: boolean; readonly stopped?: boolean } = {},
-	): Promise<readonly Leftover[]> {
+	leftovers(living: ReadonlySet<string>, options: LeftoverOptions = {}): Promise<readonly Leftover[]> {
 		const { instance, launcher } = this.#options;
-		return findLeftovers({
-			instance,
-			launcher,
-			living,
-			fix: options.fix ?? false,
-			stopped: options.stopped ?? false,
-		});
+		return findLeftovers({ ...options, instance, launcher, living });
 	}
 
 	async close(options: { readonly removeHostParts?: boolean } = {}): Promise<void> {
@@ -279,7 +271,7 @@ export class BuiltinProvider implements NetworkProvider {
 
 	async #removeLost(living: ReadonlySet<string>): Promise<void> {
 		try {
-			const lost = await this.leftovers(living, { fix: true });
+			const lost = await this.leftovers(living, { fix: () => true });
 			for (const leftover of lost) this.#options.log.info('removed what no sandbox owns', { ...leftover });
 		} catch (error) {
 			this.#options.log.warn('cannot look for links of lost sandboxes', { error });

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf, messageOf } from '#base/errors.ts';
@@ -32,6 +32,11 @@ export class AttachmentStore {
 	/** Removes what a killed daemon was writing. */
 	async sweep(): Promise<void> {
 		await removeHalfWritten(this.#folder);
+	}
+
+	/** When it was last written, in milliseconds since 1970. */
+	async writtenMs(sandboxId: string): Promise<number | undefined> {
+		return (await stat(this.#path(sandboxId)).catch(() => undefined))?.mtimeMs;
 	}
 
 	/** undefined when there is none; DATA_LOSS when it cannot be read. */

@@ -7,6 +7,7 @@ import { hostPortsOf } from '../port-mappings.ts';
 import { readNote, writeNote } from '../sandbox-files.ts';
 import type {
 	Leftover,
+	LeftoverOptions,
 	LivingSandbox,
 	NetworkProvider,
 	NetworkResult,
@@ -152,31 +153,43 @@ export class CniProvider implements NetworkProvider {
 		return attachment === undefined ? [] : describeAttachment(attachment);
 	}
 
-	async leftovers(
-		living: ReadonlySet<string>,
-		options: { readonly fix?: boolean; readonly stopped?: boolean } = {},
-	): Promise<readonly Leftover[]> {
-		const lost = (await this.#store.list()).filter((id) => !living.has(id));
-		const pins = (await this.#pins.list()).filter((id) => !living.has(id));
-		if (options.fix) {
-			for (const id of lost) await this.#attacher.detach(id);
-			for (const id of pins) await this.#pins.remove(id);
-		}
-		const why = (id: string) => `sandbox ${id} does not live`;
-		return [
-			...lost.map((id) => ({
-				kind: 'CNI attachment',
-				name: id,
-				why: why(id),
-				remedy: 'gantry doctor --fix',
-			})),
-			...pins.map((id) => ({
-				kind: 'network namespace',
-				name: this.#pins.path(id),
-				why: why(id),
-				remedy: `umount ${this.#pins.path(id)} && rm ${this.#pins.path(id)}`,
-			})),
-		];
+	async leftovers(living: ReadonlySet<string>, options: LeftoverOptions = {}): Promise<readonly Leftover[]> {
+		const isLost = (id: string) => !living.has(id);
+		const attachments = await Promise.all(
+			(await this.#store.list()).filter(isLost).map((id) => this.#lostAttachment(id)),
+		);
+		const pins = (await this.#pins.list()).filter(isLost).map((id) => this.#lostPin(id));
+		const isToGo = options.fix ?? (() => false);
+		for (const lost of attachments.filter(isToGo)) await this.#attacher.detach(lost.sandboxId);
+		for (const lost of pins.filter(isToGo)) await this.#pins.remove(lost.sandboxId);
+		return [...attachments, ...pins];
+	}
+
+	async #lostAttachment(sandboxId: string): Promise<Leftover> {
+		const { args = '', network } = (await this.#store.read(sandboxId).catch(() => undefined)) ?? {};
+		const argument = (name: string) => new RegExp(`(?:^|;)${name}=([^;]*)`).exec(args)?.[1] ?? '';
+		return {
+			kind: 'CNI attachment',
+			name: sandboxId,
+			sandboxId,
+			pod: args === '' ? '' : `${argument('K8S_POD_NAMESPACE')}/${argument('K8S_POD_NAME')}`,
+			sinceMs: await this.#store.writtenMs(sandboxId),
+			why: `its sandbox does not live, but no DEL of network ${network?.name ?? 'unknown'} has succeeded for it`,
+			remedy: 'gantry doctor --fix',
+		};
+	}
+
+	#lostPin(sandboxId: string): Leftover {
+		const path = this.#pins.path(sandboxId);
+		return {
+			kind: 'network namespace',
+			name: path,
+			sandboxId,
+			pod: '',
+			sinceMs: undefined,
+			why: 'its sandbox does not live',
+			remedy: `umount ${path} && rm ${path}`,
+		};
 	}
 
 	async close(): Promise<void> {
