@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { StatusError } from '#base/errors.ts';
+import { refuseNewerData } from '../../startup/data-version.ts';
 import type { Cli } from '../cli.ts';
 import { readConfig } from '../context.ts';
 import { daemonHolds } from '../doctor/daemon-runs.ts';
@@ -28,6 +29,7 @@ line or the configuration is wrong.`;
 
 async function doctor(cli: Cli, fix: boolean): Promise<number> {
 	const { config } = await readConfig(cli.options);
+	await refuseNewerData(config);
 	const daemonRuns = (await answers(cli)) || (await daemonHolds(config));
 	const examination = await examine({ config, daemonRuns, fix, removeByDaemon: removeBy(cli) });
 	const { findings, failures } = examination;
