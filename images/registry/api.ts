@@ -25,16 +25,30 @@ export class RegistryApi {
 		signal: AbortSignal,
 	): Promise<HttpResponse> {
 		const key = JSON.stringify([source.origin, source.repository, fingerprint(source.credentials)]);
-		const first = await this.#send(source, path, headers, this.#authorizations.get(key), signal);
-		// A host that we were redirected to may not ask for the credentials of this one.
-		if (first.status !== 401 || first.url.origin !== source.origin) return await judged(first, source);
-		if (this.#authorizations.delete(key)) this.#tokens.clear();
-		await discard(first);
-		const authorization = await this.#answer(source, header(first, 'www-authenticate') ?? '', signal);
-		const second = await this.#send(source, path, headers, authorization, signal);
-		if (second.status === 401) this.#tokens.clear();
-		else this.#authorizations.set(key, authorization);
-		return await judged(second, source);
+		let authorization = this.#authorizations.get(key);
+		let response = await this.#send(source, path, headers, authorization, signal);
+		// Twice, for what we have kept may have been taken back: then there is a fresh token to be had.
+		for (let tries = 0; tries < 2 && this.#asksForMore(response, source); tries++) {
+			if (authorization !== undefined) this.#forget(key);
+			const next = await this.#answer(source, response, signal);
+			if (next === authorization) break;
+			await discard(response);
+			authorization = next;
+			response = await this.#send(source, path, headers, authorization, signal);
+		}
+		if (response.status === 401) this.#forget(key);
+		else if (authorization !== undefined) this.#authorizations.set(key, authorization);
+		return await judged(response, source);
+	}
+
+	/** A host that we were redirected to may not ask for the credentials of this one. */
+	#asksForMore(response: HttpResponse, source: Source): boolean {
+		return response.status === 401 && response.url.origin === source.origin;
+	}
+
+	#forget(key: string): void {
+		this.#authorizations.delete(key);
+		this.#tokens.clear();
 	}
 
 	#send(
@@ -49,7 +63,17 @@ export class RegistryApi {
 		return this.#http.send(url, { headers, signal, authorize });
 	}
 
-	async #answer(source: Source, asked: string, signal: AbortSignal): Promise<string> {
+	/** The Authorization that the answer asks for. */
+	async #answer(source: Source, response: HttpResponse, signal: AbortSignal): Promise<string> {
+		try {
+			return await this.#authorizationFor(source, header(response, 'www-authenticate') ?? '', signal);
+		} catch (error) {
+			await discard(response);
+			throw error;
+		}
+	}
+
+	async #authorizationFor(source: Source, asked: string, signal: AbortSignal): Promise<string> {
 		const challenges = parseChallenges(asked);
 		const bearer = challenges.find((challenge) => challenge.scheme === 'bearer');
 		if (bearer !== undefined) return await this.#tokens.answer(source, bearer, signal);
