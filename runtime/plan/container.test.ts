@@ -283,6 +283,11 @@ for (const [what, spec, message] of [
 		sampleSpec({ hooks: { poststart: [{ path: '/x', timeout: 0 }] } }),
 		/hooks.poststart\[0\].timeout/,
 	],
+	[
+		'a hook with a timeout of years',
+		sampleSpec({ hooks: { poststart: [{ path: '/x', timeout: 2 ** 32 }] } }),
+		/hooks.poststart\[0\].timeout: .*4294966 seconds/,
+	],
 ] as const) {
 	test(`refused with the field's path: ${what}`, () => {
 		assert.throws(() => lowerContainer(spec, context), { condition: 'INVALID_ARGUMENT', message });

@@ -34,9 +34,14 @@ export function hookOps(
 	];
 }
 
+/** In milliseconds it must fit into 32 bits: seven weeks. */
+const MAX_TIMEOUT_S = Math.floor(2 ** 32 / 1000) - 1;
+
 function lowerHook({ path, args = [], env = [], timeout }: OciHook, where: string) {
 	if (!path.startsWith('/')) throw refuse(`${where}.path`, `${path} is not absolute`);
 	if (timeout !== undefined && timeout <= 0) throw refuse(`${where}.timeout`, 'must be more than 0 seconds');
+	if ((timeout ?? 0) > MAX_TIMEOUT_S)
+		throw refuse(`${where}.timeout`, `must be at most ${MAX_TIMEOUT_S} seconds`);
 	return { path, args: args.length > 0 ? args : [path], env, timeout_ms: (timeout ?? 0) * 1000 };
 }
 
