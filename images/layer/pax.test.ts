@@ -30,6 +30,7 @@ test('refuses lengths that lie', () => {
 		assert.throws(() => parsePax(Buffer.from(wrong)), /PAX/, wrong);
 	}
 	assert.deepEqual(Object.keys(parsePax(Buffer.alloc(0))), []);
+	assert.throws(() => parsePax(Buffer.from('6 a=b\n'.repeat(1025))), /more than 1024/);
 });
 
 test('times keep their nanoseconds', () => {

@@ -3,6 +3,8 @@ import type { ByteString } from './bytes.ts';
 /** Records of a PAX extended header (POSIX pax, "Extended Header"): keys and values as bytes. */
 export type PaxRecords = Readonly<Record<string, ByteString>>;
 
+/** Attributes of one file or folder; more would only be copied from header to header. */
+const MAX_RECORDS = 1024;
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
 
@@ -10,7 +12,8 @@ const NEWLINE = 0x0a;
 export function parsePax(data: Buffer): PaxRecords {
 	const records: Record<string, string> = Object.create(null);
 	let at = 0;
-	while (at < data.length) {
+	for (let count = 0; at < data.length; count++) {
+		if (count === MAX_RECORDS) throw new Error(`a PAX record is one of more than ${MAX_RECORDS}`);
 		const space = data.indexOf(SPACE, at);
 		const digits = space === -1 ? '' : data.toString('latin1', at, space);
 		const length = /^[0-9]{1,8}$/.test(digits) ? Number(digits) : 0;

@@ -249,6 +249,15 @@ test('more entries than allowed end it', async () => {
 	);
 });
 
+test('long names of many entries end it before they fill the memory', async () => {
+	const target = 't'.repeat(4000);
+	const entries = Array.from({ length: 7 }, (_, index) => ({ name: `l${index}`, type: 'symlink', target }));
+	await assert.rejects(unpack(entries, 100), {
+		condition: 'RESOURCE_EXHAUSTED',
+		message: /names .* 28014 bytes/,
+	});
+});
+
 test('a failing native helper ends it', async () => {
 	files.failure = new Error('no room');
 	await assert.rejects(unpack([{ name: 'a' }]), /no room/);

@@ -41,6 +41,9 @@ export async function unpackLayer(tar: AsyncIterable<Uint8Array>, options: Unpac
 	return await unpacking.finish();
 }
 
+/** Of all entries together, on average: few layers come near to half of it. */
+const NAME_BYTES_PER_ENTRY = 256;
+
 class Unpacking {
 	readonly #folder: LayerFolder;
 	readonly #ops: OpBatch;
@@ -49,6 +52,7 @@ class Unpacking {
 	readonly #folderHeaders = new Map<ByteString, TarHeader>();
 	readonly #maxEntries: number;
 	#entries = 0;
+	#nameBytes = 0;
 
 	constructor({ root, apply, maxEntries }: UnpackOptions) {
 		this.#folder = new LayerFolder(root);
@@ -62,8 +66,16 @@ class Unpacking {
 			throw resourceExhausted(`it has more than ${this.#maxEntries} entries`);
 	}
 
+	/** Names and targets are kept in memory until the end. */
+	#countNames({ name, linkName }: TarHeader): void {
+		this.#nameBytes += name.length + linkName.length;
+		if (this.#nameBytes > this.#maxEntries * NAME_BYTES_PER_ENTRY)
+			throw resourceExhausted(`the names of its entries take ${this.#nameBytes} bytes`);
+	}
+
 	async add({ header, data }: TarMember): Promise<void> {
 		this.#count();
+		this.#countNames(header);
 		const whiteout = whiteoutOf(header.name);
 		if (whiteout !== undefined) return await this.#addWhiteout(whiteout, header);
 		switch (header.type) {
@@ -106,7 +118,8 @@ class Unpacking {
 		}
 		this.#tree.set(path, { kind: 'folder' });
 		this.#folderHeaders.delete(path);
-		this.#folderHeaders.set(path, header);
+		// Without what only its attributes needed: a million headers of 4 MiB would not fit into memory.
+		this.#folderHeaders.set(path, { ...header, pax: {} });
 		// A folder that this layer also whites out shows nothing of the layers below.
 		if (before === 'whiteout') await this.#ops.add(opaqueOp(this.#native(path)));
 		await this.#setXattrs(path, header);
