@@ -71,7 +71,7 @@ async function* readFrom(
 		throw new SourceFailure('UNAVAILABLE', `it answered bytes from ${at} instead of ${offset}`);
 	}
 	try {
-		for await (const chunk of response.body as AsyncIterable<Buffer>) {
+		for await (const chunk of response.chunks) {
 			at += chunk.length;
 			if (at > request.size)
 				throw new SourceFailure(

@@ -1,5 +1,7 @@
 import { Agent, type Dispatcher, request } from 'undici';
+import { lookUpElsewhere, refuseLinkLocal } from './elsewhere.ts';
 import { networkFailure, SourceFailure } from './failure.ts';
+import { steady } from './steady.ts';
 
 export interface HttpRequest {
 	readonly method?: 'GET' | 'POST';
@@ -8,6 +10,8 @@ export interface HttpRequest {
 	readonly signal: AbortSignal;
 	/** The header Authorization for a URL; asked again after a redirect, so it never reaches another host. */
 	readonly authorize?: (url: URL) => string | undefined;
+	/** Origin of the registry on whose word we ask, when it is another than that of the URL. */
+	readonly sentBy?: string;
 }
 
 export interface HttpResponse {
@@ -16,29 +20,40 @@ export interface HttpResponse {
 	readonly status: number;
 	readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 	readonly body: Dispatcher.ResponseData['body'];
+	/** The bytes of the body, as long as they come at a pace. */
+	readonly chunks: AsyncIterable<Buffer>;
 }
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-/** HTTP with a stall watchdog: whoever sends no byte for stallTimeoutMs is given up. One per worker thread. */
+/**
+ * HTTP with a stall watchdog: whoever sends no byte for stallTimeoutMs, or hardly any, is given up. One per worker
+ * thread.
+ */
 export class HttpClient {
-	readonly #agent: Agent;
+	readonly #stallTimeoutMs: number;
+	/** For the registries that somebody named, and for where those send us. */
+	readonly #agents: { readonly named: Agent; readonly elsewhere: Agent };
 
 	constructor(stallTimeoutMs: number) {
-		this.#agent = new Agent({
-			connect: { timeout: Math.min(stallTimeoutMs, 15_000) },
-			headersTimeout: stallTimeoutMs,
-			bodyTimeout: stallTimeoutMs,
-			maxHeaderSize: 64 * 1024,
-		});
+		const agent = (connect: object) =>
+			new Agent({
+				connect: { timeout: Math.min(stallTimeoutMs, 15_000), ...connect },
+				headersTimeout: stallTimeoutMs,
+				bodyTimeout: stallTimeoutMs,
+				maxHeaderSize: 64 * 1024,
+			});
+		this.#stallTimeoutMs = stallTimeoutMs;
+		this.#agents = { named: agent({}), elsewhere: agent({ lookup: lookUpElsewhere() }) };
 	}
 
 	/** Follows redirects, but never from TLS to plain text. Statuses are the caller's to judge; SourceFailure otherwise. */
 	async send(target: URL, options: HttpRequest): Promise<HttpResponse> {
+		const named = options.sentBy ?? target.origin;
 		let url = target;
 		for (let hops = 0; ; hops++) {
-			const response = await this.#once(url, options);
+			const response = await this.#once(url, options, url.origin === named);
 			const location = header(response, 'location');
 			if (!REDIRECTS.has(response.status) || location === undefined) return response;
 			await discard(response);
@@ -48,7 +63,8 @@ export class HttpClient {
 		}
 	}
 
-	async #once(url: URL, options: HttpRequest): Promise<HttpResponse> {
+	async #once(url: URL, options: HttpRequest, isNamed: boolean): Promise<HttpResponse> {
+		if (!isNamed) refuseLinkLocal(url);
 		const authorization = options.authorize?.(url);
 		const headers = {
 			...options.headers,
@@ -61,13 +77,14 @@ export class HttpClient {
 				headers: answered,
 				body,
 			} = await request(url, {
-				dispatcher: this.#agent,
+				dispatcher: isNamed ? this.#agents.named : this.#agents.elsewhere,
 				method: options.method ?? 'GET',
 				headers,
 				body: options.body ?? null,
 				signal: options.signal,
 			});
-			return { url, status: statusCode, headers: answered, body };
+			const chunks = steady(body, this.#stallTimeoutMs);
+			return { url, status: statusCode, headers: answered, body, chunks };
 		} catch (error) {
 			options.signal.throwIfAborted();
 			throw networkFailure(error);
@@ -75,7 +92,7 @@ export class HttpClient {
 	}
 
 	async close(): Promise<void> {
-		await this.#agent.destroy();
+		await Promise.all([this.#agents.named.destroy(), this.#agents.elsewhere.destroy()]);
 	}
 }
 
@@ -106,7 +123,7 @@ export async function readBody(response: HttpResponse, limit: number, what: stri
 	const chunks: Buffer[] = [];
 	let bytes = 0;
 	try {
-		for await (const chunk of response.body as AsyncIterable<Buffer>) {
+		for await (const chunk of response.chunks) {
 			bytes += chunk.length;
 			if (bytes > limit) throw new SourceFailure('DATA_LOSS', `${what} is longer than ${limit} bytes`);
 			chunks.push(chunk);

@@ -39,7 +39,7 @@ export class TokenCache {
 	async #fetch(source: Source, asked: { realm: URL; service: string; scope: string }, signal: AbortSignal) {
 		const response =
 			source.credentials?.kind === 'identity'
-				? await this.#exchange(source.credentials.token, asked, signal)
+				? await this.#exchange(source, source.credentials.token, asked, signal)
 				: await this.#request(source, asked, signal);
 		const body = await readBody(response, MAX_TOKEN_ANSWER, `the answer of ${asked.realm.host}`);
 		if (response.status === 401 || response.status === 403 || response.status === 400) {
@@ -69,10 +69,11 @@ export class TokenCache {
 		const authorization = basicHeader(source);
 		if (source.credentials?.kind === 'basic') url.searchParams.set('account', source.credentials.username);
 		const authorize = (to: URL) => (to.origin === realm.origin ? authorization : undefined);
-		return this.#http.send(url, { headers: {}, signal, authorize });
+		return this.#http.send(url, { headers: {}, signal, authorize, sentBy: source.origin });
 	}
 
 	#exchange(
+		source: Source,
 		refreshToken: string,
 		{ realm, service, scope }: { realm: URL; service: string; scope: string },
 		signal: AbortSignal,
@@ -85,7 +86,8 @@ export class TokenCache {
 			client_id: 'gantry',
 		});
 		const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-		return this.#http.send(realm, { method: 'POST', headers, body: form.toString(), signal });
+		const sent = { method: 'POST', headers, body: form.toString(), signal, sentBy: source.origin } as const;
+		return this.#http.send(realm, sent);
 	}
 }
 

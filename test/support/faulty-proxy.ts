@@ -31,6 +31,10 @@ export interface Fault {
 	readonly ignoreRange?: boolean;
 	/** Wait before the answer. */
 	readonly stallFirst?: boolean;
+	/** How many bytes of the answer as it is on the wire are sent, headers (`head` bytes) included; then nothing more. */
+	readonly wire?: (head: number, total: number) => number;
+	/** One byte of the answer as it is on the wire in this time, without end. */
+	readonly tricklesEveryMs?: number;
 }
 
 export type Judge = (seen: SeenRequest) => Fault | undefined;
@@ -87,7 +91,9 @@ export class FaultyProxy implements AsyncDisposable {
 		const fault = this.judge(seen) ?? {};
 		if (fault.stallFirst) return;
 		if (fault.status !== undefined) {
-			outgoing.writeHead(fault.status, { ...fault.headers }).end(fault.body ?? '');
+			const body = Buffer.from((fault.body ?? '') as string);
+			if (isOnWire(fault)) sendOnWire(outgoing, fault.status, { ...fault.headers }, body, fault);
+			else outgoing.writeHead(fault.status, { ...fault.headers }).end(body);
 			return;
 		}
 		const { accept, range } = incoming.headers;
@@ -100,6 +106,7 @@ export class FaultyProxy implements AsyncDisposable {
 		const body = Buffer.from(await answer.body.arrayBuffer());
 		const headers = { ...answer.headers, ...fault.headers } as Record<string, string>;
 		if (fault.finish === 'grow') delete headers['content-length'];
+		if (isOnWire(fault)) return sendOnWire(outgoing, answer.statusCode, headers, body, fault);
 		outgoing.writeHead(answer.statusCode, headers);
 		sendFaulty(outgoing, body, fault);
 	}
@@ -109,6 +116,33 @@ export class FaultyProxy implements AsyncDisposable {
 		this.#server.closeAllConnections();
 		await once(this.#server, 'close');
 	}
+}
+
+const isOnWire = ({ wire, tricklesEveryMs }: Fault): boolean =>
+	wire !== undefined || tricklesEveryMs !== undefined;
+
+/** The answer byte by byte, past node's own writer of headers. */
+function sendOnWire(
+	outgoing: ServerResponse,
+	status: number,
+	headers: Readonly<Record<string, string>>,
+	body: Buffer,
+	fault: Fault,
+): void {
+	const { socket } = outgoing;
+	if (socket === null) return;
+	const lines = Object.entries({ ...headers, 'content-length': body.length, 'transfer-encoding': undefined });
+	const told = lines
+		.filter(([, value]) => value !== undefined)
+		.map(([name, value]) => `${name}: ${value}\r\n`);
+	const head = Buffer.from(`HTTP/1.1 ${status} x\r\n${told.join('')}\r\n`);
+	const whole = Buffer.concat([head, body]);
+	const end = fault.wire?.(head.length, whole.length) ?? 0;
+	socket.write(whole.subarray(0, end));
+	if (fault.tricklesEveryMs === undefined) return;
+	let at = end;
+	const timer = setInterval(() => socket.write(whole.subarray(at, ++at)), fault.tricklesEveryMs);
+	socket.on('close', () => clearInterval(timer));
 }
 
 function sendFaulty(outgoing: ServerResponse, body: Buffer, fault: Fault): void {

@@ -143,17 +143,13 @@ const isSourceFailure = (error: unknown) => error instanceof SourceFailure;
 
 /** A client to which every request is answered with the same. */
 function answering(status: number, headers: HttpResponse['headers'], body: Buffer): HttpClient {
-	const answer = Object.assign(ReadableOf(body), { dump: async () => {} });
-	const send = async (url: URL) => ({ url, status, headers, body: answer });
+	const chunks = (async function* () {
+		yield body;
+	})();
+	const nobody = { on() {}, dump: async () => {} };
+	const send = async (url: URL) => ({ url, status, headers, body: nobody, chunks });
 	return { send } as unknown as HttpClient;
 }
-const ReadableOf = (body: Buffer) => ({
-	on() {},
-	async *[Symbol.asyncIterator]() {
-		yield body;
-	},
-});
-
 const token: Target = {
 	seeds: ['{"token":"abc","expires_in":300}', '{"access_token":"x","expires_in":1e3}'],
 	refuses: isSourceFailure,
