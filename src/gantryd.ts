@@ -13,6 +13,8 @@ import { VERSION } from './startup/version.ts';
 const EX_CONFIG = 78;
 
 async function main(sources: ConfigSources): Promise<void> {
+	// Sockets are bound before their mode is set: until then nobody else may connect.
+	process.umask(0o022);
 	const loaded = loadOrExit(sources);
 	const log = createLog(loaded.config.log.level);
 	// A log reader that goes away must not end the daemon.

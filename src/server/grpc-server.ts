@@ -32,6 +32,9 @@ export interface GrpcServer {
 	stop(graceMs: number): Promise<void>;
 }
 
+/** Calls of one client at a time; its library holds back those beyond. */
+const MAX_STREAMS_OF_A_CONNECTION = 1000;
+
 /** Binds the socket. FAILED_PRECONDITION when a living server has it. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
 	const path = pathOfAddress(options.address);
@@ -40,6 +43,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 	const server = new Server({
 		'grpc.max_receive_message_length': options.maxMessageBytes,
 		'grpc.max_send_message_length': options.maxMessageBytes,
+		'grpc.max_concurrent_streams': MAX_STREAMS_OF_A_CONNECTION,
 	});
 	addServices(server, options.dispatcher, stopping.signal);
 	await bind(server, options.address);
