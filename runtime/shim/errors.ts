@@ -7,6 +7,7 @@ import {
 	invalidArgument,
 	isNoRoom,
 	resourceExhausted,
+	unavailable,
 } from '#base/errors.ts';
 import { describeOp } from '../plan/describe.ts';
 import { type Message, type Op, opName } from './codec.ts';
@@ -59,6 +60,8 @@ function factoryFor({ errno, op, detail }: ProtocolError): typeof internal {
 	if (isNoRoom(saidByHook ?? errno)) return resourceExhausted;
 	// A hook that hangs, or a process that does not die.
 	if (errno === 'ETIMEDOUT') return deadlineExceeded;
+	// What a hook could not do, a network plug-in for example, is no fault of ours.
+	if (op === 'hooks') return unavailable;
 	// The node does not know the AppArmor profile or SELinux label; whoever loads it can ask again.
 	if (errno === 'EBUSY' || op === 'labels') return failedPrecondition;
 	// The kernel refuses the value of a limit: a CPU that is not there, a period out of its range.

@@ -142,6 +142,11 @@ export const OPTIONS = {
 		default: ['/opt/cni/bin', '/usr/lib/cni'],
 		doc: 'Where CNI plug-ins are, in order of search.',
 	},
+	'network.cni_timeout_seconds': {
+		kind: integer(1, 55),
+		default: 45,
+		doc: 'Longest time that one CNI plug-in may take; it is killed then. The removal of a pod waits as long for all of them together, and leaves the rest to the background.',
+	},
 	'metrics.address': {
 		kind: tcpAddress(true),
 		default: '',

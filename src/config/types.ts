@@ -27,6 +27,7 @@ export interface Config {
 		readonly subnets: readonly string[];
 		readonly cniConfDir: string;
 		readonly cniBinDirs: readonly string[];
+		readonly cniTimeoutSeconds: number;
 	};
 	/** '' : off. `127.0.0.1:9090` otherwise. */
 	readonly metrics: { readonly address: string };

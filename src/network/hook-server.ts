@@ -89,7 +89,8 @@ export class HookServer {
 			await handler(verb, Number(pid));
 			return 'ok';
 		} catch (error) {
-			return `error ${messageOf(error).replaceAll(/\s+/g, ' ')}`;
+			// One line of text, whatever a plug-in said.
+			return `error ${messageOf(error).replaceAll(/[\s\p{Cc}]+/gu, ' ')}`;
 		}
 	}
 }

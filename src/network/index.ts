@@ -18,6 +18,8 @@ export interface NetworkOptions {
 	readonly subnets: readonly string[];
 	readonly cniConfDir: string;
 	readonly cniBinDirs: readonly string[];
+	/** Longest time for one plugin. Default 45. */
+	readonly cniTimeoutSeconds?: number;
 	readonly launcher: Pick<Launcher, 'applyNetwork' | 'run' | 'teardown'>;
 	/** On tmpfs. */
 	readonly stateFolder: string;
@@ -42,6 +44,7 @@ export async function openNetwork(options: NetworkOptions): Promise<NetworkProvi
 	const cni = new CniProvider({
 		confDir: options.cniConfDir,
 		binDirs: options.cniBinDirs,
+		timeoutMs: (options.cniTimeoutSeconds ?? 45) * 1000,
 		launcher: options.launcher,
 		stateFolder: options.stateFolder,
 		cacheFolder: join(options.rootFolder ?? options.stateFolder, 'cni'),

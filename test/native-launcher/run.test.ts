@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { refused, TestLauncher, temporaryFolder, until } from './launcher.ts';
@@ -58,6 +58,23 @@ test('the deadline ends the whole process group', async () => {
 	const ran = await launcher.run([SH, '-c', `sleep 1000 & echo $! > ${file}; wait`], { timeout_ms: 300 });
 	assert.deepEqual([ran.timed_out, ran.signal], [1, 9]);
 	await until(() => !alive(pidIn(file)));
+});
+
+test('the deadline ends the call also for a program that cannot die', async () => {
+	await using launcher = await TestLauncher.start();
+	const v1 = existsSync('/sys/fs/cgroup/freezer');
+	const cgroup = join(v1 ? '/sys/fs/cgroup/freezer' : '/sys/fs/cgroup', `frozen-${process.pid}`);
+	const [file, frozen, thawed] = v1 ? ['freezer.state', 'FROZEN', 'THAWED'] : ['cgroup.freeze', '1', '0'];
+	mkdirSync(cgroup);
+	const script = `echo $$ > ${cgroup}/cgroup.procs; echo ${frozen} > ${cgroup}/${file}; sleep 1000`;
+	try {
+		const ran = await launcher.run([SH, '-c', script], { timeout_ms: 300 });
+		assert.equal(ran.timed_out, 1);
+	} finally {
+		writeFileSync(join(cgroup, file), thawed);
+		await until(() => readFileSync(join(cgroup, 'cgroup.procs'), 'utf8') === '');
+		rmdirSync(cgroup);
+	}
 });
 
 test('a program that cannot be executed is an error that names it', async () => {

@@ -6,6 +6,7 @@ import type { Launcher } from '#runtime';
 import { linkUp } from '../netlink/route.ts';
 import type { AttachmentStore, StoredAttachment } from './attachments.ts';
 import { addChain, checkChain, deleteChain } from './chain.ts';
+import { atMost } from './patience.ts';
 import { attempt, type PluginRunner } from './plugin.ts';
 import { ipsOf } from './result.ts';
 import { Retries } from './retries.ts';
@@ -17,6 +18,8 @@ export interface AttacherOptions {
 	readonly store: AttachmentStore;
 	readonly launcher: Pick<Launcher, 'applyNetwork'>;
 	readonly log: Log;
+	/** How long a DEL may keep whoever removes a pod. */
+	readonly patienceMs: number;
 }
 
 /** Brings sandboxes onto their networks and off them, one thing at a time for each. */
@@ -25,6 +28,8 @@ export class Attacher {
 	readonly #locks = new KeyedLock();
 	readonly #retries: Retries;
 	readonly #attached = new Map<string, StoredAttachment>();
+	/** What keeps the DEL of a sandbox from its end: it is the background's matter now. */
+	readonly #unfinished = new Map<string, readonly string[]>();
 
 	constructor(options: AttacherOptions) {
 		this.#options = options;
@@ -70,9 +75,19 @@ export class Attacher {
 		});
 	}
 
-	/** DEL of the chain if ADD was ever begun. A failed one is tried again in the background; it keeps nobody waiting. */
-	detach(sandboxId: string): Promise<string[]> {
-		return this.#locks.run(sandboxId, () => this.#detachLocked(sandboxId));
+	/**
+	 * DEL of the chain if ADD was ever begun. One that fails is tried again in the background, one that is late goes
+	 * on there; whoever asks again meanwhile is told so at once.
+	 */
+	async detach(sandboxId: string): Promise<readonly string[]> {
+		const { patienceMs } = this.#options;
+		const known = this.#unfinished.get(sandboxId);
+		if (known !== undefined) return known;
+		const work = this.#locks.run(sandboxId, () => this.#detachLocked(sandboxId));
+		if (await atMost(patienceMs, work)) return await work;
+		const late = [`CNI DEL is not done after ${patienceMs / 1000} s and goes on in the background`];
+		this.#unfinished.set(sandboxId, late);
+		return late;
 	}
 
 	/** Takes a living sandbox over from an earlier daemon, and has the plugins check it in the background. */
@@ -99,17 +114,25 @@ export class Attacher {
 			stored = await this.#options.store.read(sandboxId);
 		});
 		this.#attached.delete(sandboxId);
-		if (stored === undefined) return unreadable;
+		if (stored === undefined) {
+			this.#unfinished.delete(sandboxId);
+			return unreadable;
+		}
 		const failures = await this.#delete(stored);
 		if (failures.length > 0) this.#deleteLater(stored);
 		return failures;
 	}
 
 	async #delete(attachment: StoredAttachment): Promise<string[]> {
+		const { sandboxId } = attachment;
 		const failures = await changing('cni.delete', () => deleteChain(this.#options.runner, attachment));
-		if (failures.length > 0) return failures;
-		this.#retries.cancel(attachment.sandboxId);
-		return attempt(() => changing('cni.forget', () => this.#options.store.remove(attachment.sandboxId)));
+		if (failures.length > 0) {
+			this.#unfinished.set(sandboxId, failures);
+			return failures;
+		}
+		this.#unfinished.delete(sandboxId);
+		this.#retries.cancel(sandboxId);
+		return attempt(() => changing('cni.forget', () => this.#options.store.remove(sandboxId)));
 	}
 
 	/** By then the namespace is gone: plugins must do with an empty CNI_NETNS, as the specification says. */

@@ -214,7 +214,7 @@ test('whatever a plugin does instead of answering is told', async () => {
 					...part,
 				}),
 			},
-			['/bin'],
+			{ binDirs: ['/bin'], timeoutMs: 1000 },
 		).run({ command: 'ADD', type: 'sh', config: {}, environment: {} });
 	assert.deepEqual(await answer({}), {});
 	await assert.rejects(answer({ timedOut: true }), /sh failed at ADD: it did not end within/);

@@ -4,6 +4,7 @@ import type { NetworkStatus } from '../types.ts';
 import { statusOfChain } from './chain.ts';
 import { loadConfiguration, watchFolder } from './conf-dir.ts';
 import type { CniNetwork } from './config.ts';
+import { atMost, START_PATIENCE_MS } from './patience.ts';
 import type { PluginRunner } from './plugin.ts';
 
 /** The CNI configuration in force: read again whenever its folder changes, and asked for its STATUS. */
@@ -38,10 +39,10 @@ export class CniConfiguration {
 		this.#changed = changed;
 	}
 
-	/** Reads the folder, and from then on whenever it changes. */
+	/** Reads the folder, and from then on whenever it changes. Plugins that do not tell their STATUS soon are not waited for. */
 	async start(): Promise<void> {
 		this.#watch ??= watchFolder(this.#folder, () => void this.reload());
-		await this.reload();
+		await atMost(START_PATIENCE_MS, this.reload());
 	}
 
 	/** Reads the folder again; one reading at a time. Never fails: the status tells. */
@@ -67,10 +68,15 @@ export class CniConfiguration {
 		if (isNew) this.#tell(network, problems);
 		this.#seen = seen;
 		this.#network = network;
-		this.#status =
-			network === undefined
-				? notReady('NetworkPluginNotReady', problems.join('; '))
-				: await this.#ask(network);
+		if (network === undefined) this.#status = notReady('NetworkPluginNotReady', problems.join('; '));
+		else {
+			if (isNew)
+				this.#status = notReady(
+					'NetworkPluginNotReady',
+					`CNI network ${network.name}: its plugins are being asked`,
+				);
+			this.#status = await this.#ask(network);
+		}
 		if (isNew) this.#changed();
 	}
 

@@ -22,13 +22,12 @@ export interface PluginRunner {
 	run(call: PluginCall): Promise<Json>;
 }
 
-const PLUGIN_TIMEOUT_MS = 45_000;
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /** Runs plugin programs through the launcher. */
 export function createPluginRunner(
 	launcher: Pick<Launcher, 'run'>,
-	binDirs: readonly string[],
+	{ binDirs, timeoutMs }: { readonly binDirs: readonly string[]; readonly timeoutMs: number },
 ): PluginRunner {
 	const find = async (type: string): Promise<string> => {
 		for (const folder of binDirs) {
@@ -52,9 +51,13 @@ export function createPluginRunner(
 			argv: [path],
 			env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
 			stdin: Buffer.from(JSON.stringify(config)),
-			timeoutMs: PLUGIN_TIMEOUT_MS,
+			timeoutMs,
 			maxOutputBytes: MAX_OUTPUT_BYTES,
 		});
+		if (result.timedOut)
+			throw deadlineExceeded(
+				`CNI plugin ${type} failed at ${command}: it did not end within ${timeoutMs / 1000} s`,
+			);
 		return answerOf(command, type, result);
 	};
 	return { find, run };
@@ -62,7 +65,6 @@ export function createPluginRunner(
 
 function answerOf(command: CniCommand, type: string, result: ProgramResult): Json {
 	const what = `CNI plugin ${type} failed at ${command}`;
-	if (result.timedOut) throw deadlineExceeded(`${what}: it did not end within ${PLUGIN_TIMEOUT_MS / 1000} s`);
 	const text = result.stdout.toString('utf8').trim();
 	if (result.exitCode !== 0 || result.signal !== 0) throw failure(what, text, result);
 	if (text === '') return {};

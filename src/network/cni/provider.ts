@@ -22,6 +22,7 @@ import { collectGarbage } from './chain.ts';
 import { type CniNetwork, isObject, type Json } from './config.ts';
 import { CniConfiguration } from './configuration.ts';
 import { describeAttachment } from './describe.ts';
+import { atMost, START_PATIENCE_MS } from './patience.ts';
 import { Pins } from './pins.ts';
 import { attempt, createPluginRunner, type PluginRunner } from './plugin.ts';
 import { dnsOf, ipsOf } from './result.ts';
@@ -29,6 +30,8 @@ import { dnsOf, ipsOf } from './result.ts';
 export interface CniOptions {
 	readonly confDir: string;
 	readonly binDirs: readonly string[];
+	/** Longest time for one plugin. */
+	readonly timeoutMs: number;
 	readonly launcher: Pick<Launcher, 'applyNetwork' | 'run' | 'teardown'>;
 	/** On tmpfs: the hook's socket and the namespace files. */
 	readonly stateFolder: string;
@@ -53,14 +56,21 @@ export class CniProvider implements NetworkProvider {
 	readonly #server: HookServer;
 	readonly #pins: Pins;
 	#cannotServe = '';
+	#collecting: Promise<void> = Promise.resolve();
 
 	constructor(options: CniOptions) {
 		const { launcher, log, stateFolder } = options;
 		this.#options = options;
-		this.#runner = createPluginRunner(launcher, options.binDirs);
+		this.#runner = createPluginRunner(launcher, options);
 		this.configuration = new CniConfiguration(options.confDir, this.#runner, log);
 		this.#store = new AttachmentStore(join(options.cacheFolder, 'attachments'));
-		this.#attacher = new Attacher({ runner: this.#runner, store: this.#store, launcher, log });
+		this.#attacher = new Attacher({
+			runner: this.#runner,
+			store: this.#store,
+			launcher,
+			log,
+			patienceMs: options.timeoutMs,
+		});
 		this.#server = new HookServer(join(stateFolder, 'hook.sock'), log);
 		this.#pins = new Pins(join(stateFolder, 'netns'), launcher);
 	}
@@ -87,7 +97,8 @@ export class CniProvider implements NetworkProvider {
 		}
 		for (const sandboxId of await this.#pins.list())
 			if (!alive.has(sandboxId)) await this.#removeLostPin(sandboxId);
-		await this.#collectGarbage();
+		this.#collecting = this.#collectGarbage();
+		await atMost(START_PATIENCE_MS, this.#collecting);
 	}
 
 	async prepare(request: SandboxNetworkRequest): Promise<PreparedNetwork> {
@@ -136,7 +147,7 @@ export class CniProvider implements NetworkProvider {
 
 	async release(sandboxId: string): Promise<string> {
 		const token = this.#attacher.get(sandboxId)?.token;
-		const failures = await this.#attacher.detach(sandboxId);
+		const failures = [...(await this.#attacher.detach(sandboxId))];
 		if (token !== undefined) this.#server.forget(token);
 		failures.push(...(await attempt(() => this.#pins.remove(sandboxId))));
 		return failures.join('; ');
@@ -216,10 +227,16 @@ export class CniProvider implements NetworkProvider {
 
 	#serve({ sandboxId, token }: StoredAttachment): void {
 		this.#server.register(token, async (verb) => {
-			if (verb === 'add') await this.#attacher.attach(sandboxId);
+			if (verb === 'add') await this.#attach(sandboxId);
 			else if (verb === 'del') await this.#attacher.detach(sandboxId);
 			else throw invalidArgument(`The network hook has no verb ${JSON.stringify(verb)}`);
 		});
+	}
+
+	/** Not while garbage is collected: the plugins have not been told of this one. */
+	async #attach(sandboxId: string): Promise<void> {
+		await this.#collecting;
+		await this.#attacher.attach(sandboxId);
 	}
 
 	async #adopt(sandboxId: string): Promise<void> {

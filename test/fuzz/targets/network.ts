@@ -101,7 +101,8 @@ const cniAnswer: Target = {
 			stdout,
 			stderr: stdout,
 		};
-		const runner = createPluginRunner({ run: async () => ({ ...result, elapsedNs: 0n }) }, ['/bin']);
+		const options = { binDirs: ['/bin'], timeoutMs: 1000 };
+		const runner = createPluginRunner({ run: async () => ({ ...result, elapsedNs: 0n }) }, options);
 		const answer = await runner.run({ command: 'ADD', type: 'sh', config: {}, environment: {} });
 		dnsOf(answer);
 		for (const ip of ipsOf(answer)) assert.ok(parseAddress(ip) !== undefined);
