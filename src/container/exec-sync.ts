@@ -9,10 +9,12 @@ import {
 import { newId } from '#base/ids.ts';
 import type { ExecSyncRequest } from '#cri-api';
 import type { ProcessStream, Shim } from '#runtime';
+import { within } from '../sandbox/clean-up.ts';
 import type { Daemon } from '../server/types.ts';
 import { specOf } from './bundle-spec.ts';
 import { CappedOutput } from './capped-output.ts';
 import { checkArguments } from './command.ts';
+import type { Containers } from './containers.ts';
 import { type Container, stateOf } from './types.ts';
 
 export interface ExecSyncResult {
@@ -28,6 +30,9 @@ interface Limits {
 
 /** How long a command that is killed at its timeout may take to be gone. */
 const DEATH_MS = 2_000;
+
+/** How long after a command that cannot be made its container may be found to have ended. */
+const END_MS = 500;
 
 /**
  * ExecSync: runs a command beside the container's process and answers what it wrote, up to the configured limit
@@ -120,12 +125,26 @@ async function openStream(
 			...limits,
 		});
 	} catch (error) {
+		if (isOdd(error) && (await endsSoon(containers, metadata.id)))
+			throw failedPrecondition(`Cannot run a command in container ${metadata.id}: it ended meanwhile`, {
+				cause: error,
+			});
 		const state = containers.get(metadata.id)?.status;
 		const runs = state !== undefined && stateOf(state) === 'CONTAINER_RUNNING';
 		// The program is what was not found; NOT_FOUND would say that there is no such container.
 		if (!(error instanceof StatusError) || error.condition !== 'NOT_FOUND' || !runs) throw error;
 		throw invalidArgument(error.message, { cause: error });
 	}
+}
+
+const isOdd = (error: unknown): boolean => error instanceof StatusError && error.condition === 'INTERNAL';
+
+/** What ends a container also ends, or keeps from joining it, what is being made in it; its end is told after that. */
+async function endsSoon(containers: Containers, id: string): Promise<boolean> {
+	return await within('wait for an end', END_MS, () => containers.exited(id)).then(
+		() => true,
+		() => false,
+	);
 }
 
 function timedOut({ metadata }: Container, { cmd, timeout }: ExecSyncRequest): Error {
