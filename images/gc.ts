@@ -54,6 +54,12 @@ export class GarbageCollector {
 		await Promise.all(this.#unneededLayers().map((waste) => waste.remove()));
 	}
 
+	/** Removes what could not be removed when its layer failed, for want of processes for example. */
+	async sweepInterrupted(): Promise<void> {
+		const { snapshots, files } = this.#stores;
+		for (const folder of await snapshots.interrupted()) await files.removeTree(folder);
+	}
+
 	/** Removes documents that no image has. Not while one is being published. */
 	async sweepDocuments(): Promise<void> {
 		const needed = new Set([...this.#stores.index.records()].flatMap((record) => record.documents));

@@ -122,6 +122,7 @@ export class Puller {
 	): Promise<{ image: Image; bytes: number }> {
 		const { pool, platform, retryDelayMs, garbage, layers: bringer } = this.#options;
 		tell({ stage: 'resolve', doneBytes: 0, totalBytes: 0 });
+		await garbage.sweepInterrupted().catch(() => {});
 		const resolved = await pool.run(
 			{ kind: 'resolve', reference, platform, sources, retryDelayMs },
 			{ signal },

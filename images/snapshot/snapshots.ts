@@ -112,8 +112,9 @@ export class Snapshots {
 
 	/** Folders without a record that nobody is working on. */
 	async interrupted(): Promise<string[]> {
-		const owned = new Set([...this.#known.values()].map((snapshot) => snapshot.folder));
 		const names = await readdir(this.#options.root);
+		// Only now: what was made and published meanwhile is not among the names, or owned.
+		const owned = new Set([...this.#known.values()].map((snapshot) => snapshot.folder));
 		return names
 			.map((name) => join(this.#options.root, name))
 			.filter((path) => !owned.has(path) && !this.#busy.has(path));

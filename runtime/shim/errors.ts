@@ -69,8 +69,18 @@ function factoryFor({ errno, op, detail }: ProtocolError): typeof internal {
 	return op === 'write_file' && isValue ? invalidArgument : internal;
 }
 
+/** A fork that is refused says only EAGAIN. */
+const FORKING = /fork|start the shim|make the container's process/;
+const NO_PROCESSES =
+	'EAGAIN (no more processes: pids.max of its cgroup or of one above is reached, or a limit of the node)';
+
+function reasonOf({ errno, detail }: ProtocolError): string {
+	if (SPOKEN.has(errno) && detail !== '') return '';
+	return errno === 'EAGAIN' && FORKING.test(detail) ? NO_PROCESSES : errno;
+}
+
 function sentence(what: string, error: ProtocolError, plan: readonly Op[]): string {
-	const why = [error.detail, SPOKEN.has(error.errno) && error.detail !== '' ? '' : error.errno];
+	const why = [error.detail, reasonOf(error)];
 	const reason = why.filter((part) => part !== '').join(': ');
 	if (error.step === undefined) return `Cannot ${what}: ${reason}`;
 	const op = plan[error.step];

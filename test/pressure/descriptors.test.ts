@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { StatusError } from '#base/errors.ts';
-import { until } from '../support/until.ts';
 import { FewDescriptors } from './limits.ts';
 import { exhausted, Stage } from './stage.ts';
 
@@ -53,10 +52,7 @@ async function clearUp(before: readonly string[]): Promise<void> {
 	const { cri } = stage;
 	const { items } = await cri.ListPodSandbox();
 	for (const { id } of items) if (id !== pod) await cri.RemovePodSandbox({ pod_sandbox_id: id });
-	await until(
-		'nothing is left',
-		async () => JSON.stringify(await stage.everything()) === JSON.stringify(before),
-	);
+	await stage.settles(before);
 	assert.equal(await stage.sh(container, 'echo alive'), 'alive');
 }
 

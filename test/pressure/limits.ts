@@ -1,6 +1,7 @@
 /** Lower limits for processes that run, as an operator sees them. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** Takes all descriptors but `more` from a process until it is disposed. */
 export class FewDescriptors implements Disposable {
@@ -28,3 +29,26 @@ function limitThatLeaves(pid: number, more: number): number {
 
 const prlimit = (pid: number, ...args: string[]): string =>
 	execFileSync('prlimit', ['--pid', String(pid), ...args], { encoding: 'utf8' });
+
+/** No more processes than there are now, in a cgroup and below it, until it is disposed. */
+export class FewProcesses implements Disposable {
+	readonly #file: string;
+	readonly #before: string;
+	/** A process may join a full cgroup of v1 from outside: only what it forks there is counted. */
+	readonly refusesJoining: boolean;
+
+	/** `cgroup` is a path in the hierarchy. */
+	constructor(cgroup: string) {
+		const folders = ['/sys/fs/cgroup/pids', '/sys/fs/cgroup'].map((root) => join(root, cgroup));
+		const folder = folders.find((path) => existsSync(join(path, 'pids.max')));
+		if (folder === undefined) throw new Error(`there is no cgroup ${cgroup} with pids.max`);
+		this.refusesJoining = existsSync(join(folder, 'cgroup.controllers'));
+		this.#file = join(folder, 'pids.max');
+		this.#before = readFileSync(this.#file, 'utf8');
+		writeFileSync(this.#file, readFileSync(join(folder, 'pids.current'), 'utf8'));
+	}
+
+	[Symbol.dispose](): void {
+		writeFileSync(this.#file, this.#before);
+	}
+}

@@ -7,6 +7,7 @@ import { StatusError } from '#base/errors.ts';
 import type { ContainerConfigInit } from '#cri-api';
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts';
 import { busyboxEntries, type Registry, startRegistry } from '../support/registry.ts';
+import { until } from '../support/until.ts';
 import { type Kind, SmallDisk } from './small-disk.ts';
 
 /** Room for a few pods and images. */
@@ -117,6 +118,16 @@ export class Stage implements AsyncDisposable {
 			),
 			...folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name))),
 		].toSorted();
+	}
+
+	/** Waits until there is this and nothing else: some things are taken back behind the caller's back. */
+	async settles(wanted: readonly string[]): Promise<void> {
+		let found: string[] = [];
+		await until('nothing is left', async () => {
+			found = await this.everything();
+			return found.length === wanted.length;
+		}).catch(() => {});
+		assert.deepEqual(found, wanted);
 	}
 
 	#name(kind: string): string {
