@@ -11,6 +11,7 @@ import type { StatusError } from '#base/errors.ts';
 import { createLog, type Log, silentLog } from '#base/log.ts';
 import type { ContainerConfigInit, PodSandboxConfigInit } from '#cri-api';
 import {
+	type ConnectOptions,
 	connectShim,
 	type Launcher,
 	nativeBinary,
@@ -89,7 +90,8 @@ export class TestBed implements AsyncDisposable {
 		return this.#running ?? assert.fail('the daemon does not run');
 	}
 
-	async start(): Promise<void> {
+	/** `versions`: those of the shim protocol that this daemon speaks. */
+	async start(versions?: ConnectOptions['versions']): Promise<void> {
 		const { config } = loadConfig({
 			listen: `unix://${join(this.folder, 'cri.sock')}`,
 			root: join(this.folder, 'root'),
@@ -101,7 +103,7 @@ export class TestBed implements AsyncDisposable {
 			instance: this.instance,
 			log: this.#log,
 		});
-		const daemon = await this.#open(config, launcher);
+		const daemon = await this.#open(config, launcher, versions);
 		await launcher.enterCgroups(daemon.cgroups.members(`/${this.instance}-system`));
 		await finishRecovery(daemon, await prepareChanges(daemon, await takeOver(daemon)));
 		daemon.events.subscribe((event) => this.events.push(event));
@@ -222,7 +224,7 @@ export class TestBed implements AsyncDisposable {
 		assert.deepEqual(this.leftObjects(), []);
 	}
 
-	async #open(config: Config, launcher: Launcher): Promise<Daemon> {
+	async #open(config: Config, launcher: Launcher, versions: ConnectOptions['versions']): Promise<Daemon> {
 		await makeFolders(config);
 		mkdirSync(join(config.root, 'containers'), { recursive: true });
 		const log = this.#log;
@@ -245,6 +247,7 @@ export class TestBed implements AsyncDisposable {
 					log,
 					instance: config.instance,
 					bundleOf: (id) => bundleOf(config.state, id),
+					...(versions === undefined ? {} : { versions }),
 				}),
 		});
 		const network = await openNetwork({
