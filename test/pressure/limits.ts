@@ -1,6 +1,6 @@
 /** Lower limits for processes that run, as an operator sees them. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Takes all descriptors but `more` from a process until it is disposed. */
@@ -50,5 +50,46 @@ export class FewProcesses implements Disposable {
 
 	[Symbol.dispose](): void {
 		writeFileSync(this.#file, this.#before);
+	}
+}
+
+/** A cgroup that holds its processes to so much memory, page cache included. */
+export class MemoryLimit implements Disposable {
+	readonly #folder: string;
+	/** Where this process is without it. */
+	readonly #home: string;
+	readonly #isV1 = existsSync('/sys/fs/cgroup/memory');
+
+	constructor(name: string, bytes: number) {
+		const root = this.#isV1 ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup';
+		const own = readFileSync('/proc/self/cgroup', 'utf8').match(this.#isV1 ? /:memory:(.*)/ : /^0::(.*)/m);
+		this.#home = join(root, own?.[1] ?? '');
+		this.#folder = join(root, name);
+		if (!this.#isV1) writeFileSync(join(root, 'cgroup.subtree_control'), '+memory');
+		mkdirSync(this.#folder);
+		writeFileSync(join(this.#folder, this.#isV1 ? 'memory.limit_in_bytes' : 'memory.max'), String(bytes));
+	}
+
+	/** What `start` starts is in the cgroup; this process is only meanwhile. */
+	async within(start: () => Promise<void>): Promise<void> {
+		writeFileSync(join(this.#folder, 'cgroup.procs'), '0');
+		try {
+			await start();
+		} finally {
+			writeFileSync(join(this.#home, 'cgroup.procs'), '0');
+		}
+	}
+
+	/** How many processes were killed because of it. */
+	get kills(): number {
+		const text = readFileSync(
+			join(this.#folder, this.#isV1 ? 'memory.oom_control' : 'memory.events'),
+			'utf8',
+		);
+		return Number(/^oom_kill (\d+)$/m.exec(text)?.[1]);
+	}
+
+	[Symbol.dispose](): void {
+		rmdirSync(this.#folder);
 	}
 }
