@@ -7,7 +7,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { encodeFrame, type Frame, FrameDecoder } from './codec.ts';
 import { openConnection } from './connection.ts';
 import { explain, ProtocolError } from './errors.ts';
-import { CONSTANTS } from './schema.ts';
+import { CONSTANTS, OPS } from './schema.ts';
 import { ShimStream } from './stream.ts';
 
 let folder: string;
@@ -95,6 +95,18 @@ test('no room becomes RESOURCE_EXHAUSTED, and a detail is told', async () => {
 		],
 		['Cannot do it: cannot write /x: ENOSPC', 'RESOURCE_EXHAUSTED'],
 	);
+});
+
+test('what a hook says about a lack of room is a lack of room', () => {
+	const op = OPS.hooks.code;
+	const conditionOf = (detail: string) =>
+		(explain('do it', new ProtocolError({ errno: 125, step: 0, op, detail })) as { condition: string })
+			.condition;
+	assert.equal(
+		conditionOf('the hook ended: Cannot write /x: ENOSPC: no space left on device'),
+		'RESOURCE_EXHAUSTED',
+	);
+	assert.equal(conditionOf('the hook ended: EXTERNAL ERROR'), 'INTERNAL');
 });
 
 test('a lost connection rejects what waits, and what comes after', async () => {

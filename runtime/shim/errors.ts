@@ -40,8 +40,6 @@ export class ProtocolError extends Error {
 	}
 }
 
-/** The last word of a hook of ours: `cannot write the result /x: ENOSPC`. */
-const LAST_WORD = /: (E[A-Z]+)$/;
 /** These only say that a program failed or took too long; the detail has said it already. */
 const SPOKEN = new Set(['ECANCELED', 'ETIMEDOUT']);
 
@@ -56,8 +54,9 @@ export function explain(what: string, error: unknown, plan: readonly Op[] = []):
 }
 
 function factoryFor({ errno, op, detail }: ProtocolError): typeof internal {
-	const saidByHook = op === 'hooks' ? LAST_WORD.exec(detail)?.[1] : undefined;
-	if (isNoRoom(saidByHook ?? errno)) return resourceExhausted;
+	// A hook that failed has only words for it: `cannot write the result /x: ENOSPC`.
+	const errnos = op === 'hooks' ? (detail.match(/\bE[A-Z]{4,}\b/g) ?? []) : [];
+	if ([errno, ...errnos].some(isNoRoom)) return resourceExhausted;
 	// A hook that hangs, or a process that does not die.
 	if (errno === 'ETIMEDOUT') return deadlineExceeded;
 	// What a hook could not do, a network plug-in for example, is no fault of ours.
