@@ -106,7 +106,7 @@ test('what a hook says about a lack of room is a lack of room', () => {
 		conditionOf('the hook ended: Cannot write /x: ENOSPC: no space left on device'),
 		'RESOURCE_EXHAUSTED',
 	);
-	assert.equal(conditionOf('the hook ended: EXTERNAL ERROR'), 'INTERNAL');
+	assert.equal(conditionOf('the hook ended: EXTERNAL ERROR'), 'UNAVAILABLE');
 });
 
 test('a lost connection rejects what waits, and what comes after', async () => {
