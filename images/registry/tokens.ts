@@ -25,7 +25,7 @@ export class TokenCache {
 		const service = challenge.parameters.service ?? '';
 		const key = JSON.stringify([realm.href, service, scope, fingerprint(source.credentials)]);
 		const known = this.#tokens.get(key);
-		if (known !== undefined && known.until > Date.now()) return `Bearer ${known.token}`;
+		if (known !== undefined && known.until > performance.now()) return `Bearer ${known.token}`;
 		const fresh = await this.#fetch(source, { realm, service, scope }, signal);
 		this.#tokens.set(key, fresh);
 		return `Bearer ${fresh.token}`;
@@ -124,5 +124,5 @@ function readToken(body: Buffer, host: string): { token: string; until: number }
 	const life =
 		typeof answer?.expires_in === 'number' && answer.expires_in > 0 ? answer.expires_in : DEFAULT_LIFE_S;
 	// Renewed a little early, so that none runs out on its way.
-	return { token, until: Date.now() + Math.max(life - 10, 1) * 1000 };
+	return { token, until: performance.now() + Math.max(life - 10, 1) * 1000 };
 }

@@ -31,10 +31,11 @@ export async function endShim(
 		}
 		shim.disconnect();
 	}
-	if (identity === undefined) {
-		// Started perhaps, but whoever started it died before it could tell.
+	if (identity !== undefined && (shim === undefined || !(await endsSoon(identity)))) await killShim(identity);
+	if (shim === undefined) {
+		// One that its record does not name: whoever started it died before it could tell, or the record is damaged.
 		for (const found of await findShims(daemon, (sandboxId) => sandboxId === id)) await killShim(found);
-	} else if (shim === undefined || !(await endsSoon(identity))) await killShim(identity);
+	}
 	await changing('shim.socket', () => rm(sandboxes.shims.socketPath(id), { force: true }));
 }
 

@@ -1,4 +1,4 @@
-/** One reading of a CPU clock: nanoseconds since 1970, and nanoseconds of CPU used so far. */
+/** One reading: nanoseconds of a clock that never jumps, and nanoseconds of CPU used so far. */
 export interface CpuSample {
 	readonly atNs: bigint;
 	readonly usageNs: bigint;

@@ -143,7 +143,11 @@ export class Stats {
 		beganAtNs: bigint,
 	): Required<Pick<ContainerStatsInit, 'cpu' | 'memory' | 'swap' | 'io'>> {
 		const atNs = nowNs();
-		const nanoCores = this.#rates.rate(id, { atNs, usageNs: usage.cpu.usageNs }, beganAtNs);
+		// Rates by a clock that nobody sets; only how long ago it began is known by the other one.
+		const steadyNs = process.hrtime.bigint();
+		const ageNs = atNs > beganAtNs ? atNs - beganAtNs : 0n;
+		const sample = { atNs: steadyNs, usageNs: usage.cpu.usageNs };
+		const nanoCores = this.#rates.rate(id, sample, steadyNs - ageNs);
 		return {
 			cpu: toCpuUsage(usage.cpu, nanoCores, atNs),
 			memory: toMemoryUsage(usage.memory, atNs),

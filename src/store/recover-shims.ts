@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, StatusError } from '#base/errors.ts';
 import type { Shim, ShimContainer } from '#runtime';
 import { containerLost } from '../container/exits.ts';
@@ -7,24 +6,25 @@ import { shimLost, watchShim } from '../sandbox/shim-events.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import type { Daemon } from '../server/types.ts';
 
-/** A shim answers at once. One that does not is waited for beside what else there is to do: it may be stopped. */
-const PATIENCE_MS = 500;
+/** A shim answers at once. When for so long none has, the others are waited for beside what else there is to do. */
+const SILENCE_MS = 300;
 /** Longest wait for the shim of a sandbox that is to be taken back. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /** Connects to the shim of every sandbox, all at once. A sandbox whose shim is gone is not ready any more. */
 export async function reconnectAll(daemon: Daemon, sandboxes: readonly Sandbox[]): Promise<void> {
 	const silent = new Set(sandboxes.map(({ metadata }) => metadata.id));
-	const patience = new AbortController();
+	const { promise: patienceEnds, resolve: endPatience } = Promise.withResolvers<void>();
+	const silence = setTimeout(endPatience, SILENCE_MS);
 	const all = Promise.all(
 		sandboxes.map(async (sandbox) => {
 			await reconnect(daemon, sandbox);
 			silent.delete(sandbox.metadata.id);
+			silence.refresh();
 		}),
 	);
-	const late = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {});
-	await Promise.race([all, late]);
-	patience.abort();
+	await Promise.race([all, patienceEnds]);
+	clearTimeout(silence);
 	if (silent.size > 0) daemon.log.warn('shims do not answer yet', { sandboxes: [...silent] });
 }
 
