@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
+import { messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import type { Daemon } from '../server/types.ts';
 import type { SandboxMetadata } from './types.ts';
@@ -12,7 +13,8 @@ export function cgroupsToMake(
 	{ cgroups, sandboxes, config: { instance } }: Pick<Daemon, 'cgroups' | 'sandboxes' | 'config'>,
 	parent: string,
 ): readonly string[] {
-	const ours = new Set(sandboxes.list().flatMap(({ metadata }) => metadata.madeCgroups));
+	const all = [...sandboxes.list().map(({ metadata }) => metadata), ...sandboxes.unpublished.values()];
+	const ours = new Set(all.flatMap(({ madeCgroups }) => madeCgroups));
 	const isThere = (path: string): boolean => cgroups.folders(path).some((folder) => existsSync(folder));
 	return withAncestors(parent).filter(
 		(path) => path !== `/${instance}` && (ours.has(path) || !isThere(path)),
@@ -21,13 +23,19 @@ export function cgroupsToMake(
 
 /** Removes them, as far as nobody else has put anything in them. */
 export async function removeMadeCgroups(
-	{ cgroups }: Pick<Daemon, 'cgroups'>,
-	{ madeCgroups }: Pick<SandboxMetadata, 'madeCgroups'>,
+	{ cgroups, log }: Pick<Daemon, 'cgroups' | 'log'>,
+	{ id, madeCgroups }: Pick<SandboxMetadata, 'id' | 'madeCgroups'>,
 ): Promise<void> {
 	for (const path of madeCgroups) {
-		// EBUSY: another pod lives in it. ENOENT: it was never made in this hierarchy.
 		await changing('cgroup.remove', () =>
-			Promise.all(cgroups.folders(path).map((folder) => rmdir(folder).catch(() => {}))),
+			Promise.all(
+				cgroups.folders(path).map((folder) =>
+					// EBUSY: another pod lives in it. ENOENT: it was never made in this hierarchy.
+					rmdir(folder).catch((error: unknown) =>
+						log.debug('a cgroup stays', { sandbox: id, folder, why: messageOf(error) }),
+					),
+				),
+			),
 		);
 	}
 }

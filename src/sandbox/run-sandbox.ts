@@ -53,6 +53,7 @@ async function makeSandbox(
 	call: Call,
 ): Promise<void> {
 	const metadata = newMetadata(daemon, request, holder.id);
+	daemon.sandboxes.unpublished.set(metadata.id, metadata);
 	const timeline = new Timeline(holder, call.stage, daemon.config.runtime.createTimeoutSeconds);
 	const run: Run = { daemon, request, metadata, hostname: sandboxHostname(metadata), timeline };
 	await withRollback(async (rollback) => {

@@ -5,7 +5,7 @@ import { Names } from '../store/names.ts';
 import { Records } from '../store/records.ts';
 import { checkSandbox, sandboxShape } from './record.ts';
 import { type ConnectShim, Shims } from './shims.ts';
-import type { Sandbox, SandboxStatus } from './types.ts';
+import type { Sandbox, SandboxMetadata, SandboxStatus } from './types.ts';
 
 export interface SandboxesOptions {
 	/** The daemon's --state and --root. */
@@ -33,6 +33,8 @@ export class Sandboxes {
 	readonly stops = new Map<string, Promise<void>>();
 	/** Aborted when the daemon ends. */
 	readonly closing = new AbortController();
+	/** Those that are being made, and those that could not be taken back yet. */
+	readonly unpublished = new Map<string, SandboxMetadata>();
 	readonly #sandboxes = new Map<string, Sandbox>();
 
 	constructor(options: SandboxesOptions) {
@@ -65,6 +67,7 @@ export class Sandboxes {
 
 	/** Publishes a sandbox: from now on everyone sees it. */
 	add(sandbox: Sandbox): void {
+		this.unpublished.delete(sandbox.metadata.id);
 		this.#sandboxes.set(sandbox.metadata.id, sandbox);
 	}
 
@@ -92,6 +95,7 @@ export class Sandboxes {
 
 	/** Forgets the sandbox. */
 	delete(id: string): void {
+		this.unpublished.delete(id);
 		this.#sandboxes.delete(id);
 	}
 }

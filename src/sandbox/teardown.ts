@@ -49,5 +49,6 @@ export async function teardownSandbox(
 	if (cleanUp.failures.length === 0) {
 		await cleanUp.step(`remove ${folder}`, STEP_TIMEOUT_MS, () => sandboxes.records.remove(id));
 	}
+	if (cleanUp.failures.length === 0) sandboxes.unpublished.delete(id);
 	return cleanUp;
 }

@@ -27,7 +27,10 @@ async function readSandboxes({
 }: Daemon): Promise<Pick<Half, 'sandboxes' | 'removingSandboxes'>> {
 	const { records, unreadable } = await sandboxes.records.readAll();
 	for (const { id, phase, value } of inOrder(records)) {
-		if (phase === 'making') continue;
+		if (phase === 'making') {
+			sandboxes.unpublished.set(id, value.metadata);
+			continue;
+		}
 		sandboxes.add(value);
 		const { metadata } = value.metadata.config;
 		if (metadata !== null && phase === 'made') sandboxes.names.hold(sandboxName(metadata), id);

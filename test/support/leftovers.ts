@@ -88,9 +88,15 @@ function strangeCgroups(living: Living): string[] {
 	);
 }
 
+/** Where pods have their cgroups: a pod whose process has ended keeps its parent until it is removed. */
+function parentsOf({ folder, sandboxes }: Living): string[] {
+	const records = sandboxes.map((id) => read(join(folder, 'state/sandboxes', id, 'record.json')));
+	return records.flatMap((text) => /"cgroupParent":"(\/[^"]+)"/.exec(text)?.[1] ?? []);
+}
+
 /** A cgroup that names nothing that lives, and has none below it that does; the parent of a living pod is no stranger. */
 function strangeBelow(living: Living, path: string): string[] {
-	if (names(living, path)) return [];
+	if (names(living, path) || parentsOf(living).some((parent) => path.endsWith(parent))) return [];
 	const below = foldersIn(path).map((name) => join(path, name));
 	const strange = below.flatMap((child) => strangeBelow(living, child));
 	const holdsLiving = below.some((child) => !strange.includes(child));
