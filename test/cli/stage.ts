@@ -6,6 +6,9 @@ import { runCli } from '../../src/cli/program.ts';
 import { startTestDaemon, type TestDaemon, type TestDaemonOptions } from '../support/daemon.ts';
 import { busyboxEntries, startRegistry } from '../support/registry.ts';
 
+/** A machine that is emulated (hack/test-v2) takes its time. */
+const CALL_TIMEOUT_SECONDS = Number(process.env.TEST_CALL_TIMEOUT_MS ?? 60_000) / 1000;
+
 export interface Said {
 	readonly code: number;
 	readonly stdout: string;
@@ -42,7 +45,7 @@ export async function setCliStage(options: TestDaemonOptions = {}): Promise<CliS
 	const where = [
 		...['--config', join(daemon.folder, 'gantry.toml'), '--address', daemon.address],
 		...['--root', join(daemon.folder, 'root'), '--state', join(daemon.folder, 'state')],
-		...['--set', `instance=${daemon.instance}`],
+		...['--set', `instance=${daemon.instance}`, '--timeout', String(CALL_TIMEOUT_SECONDS)],
 	];
 	const startGantry = (...args: readonly string[]): RunningCommand => {
 		const io = memoryIo();
