@@ -1,9 +1,15 @@
+import { constants } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { messageOf } from '#base/errors.ts';
 import { readTeardown } from '../bundle.ts';
-import { encodePlan, type Op } from '../shim/codec.ts';
+import { encodePlan, type Message, type Op } from '../shim/codec.ts';
 import { explain, ProtocolError } from '../shim/errors.ts';
 import type { CallOptions } from '../types.ts';
 import type { ShimContext } from './context.ts';
+
+/** A delete that is under way ends within its own deadlines. */
+const BUSY_TIMEOUT_MS = 30_000;
+const BUSY_PAUSE_MS = 20;
 
 /**
  * OCI delete, with force: what still runs is killed. A container that the shim does not know is torn down all the
@@ -47,13 +53,33 @@ export async function discard(
 ): Promise<string> {
 	const { connection, launcher } = shim;
 	try {
-		const deleted = await connection.request('DELETE', { id, plan: encodePlan(teardown) }, 'DELETED', signal);
+		const deleted = await requestDelete(connection, { id, plan: encodePlan(teardown) }, signal);
 		return deleted.hook_error;
 	} catch (error) {
 		if (signal?.aborted) throw error;
 		if (error instanceof ProtocolError && !isUnknown(error))
 			throw explain(`delete container ${id}`, error, teardown);
 		return teardown.length === 0 ? '' : await launcher.teardown(teardown);
+	}
+}
+
+/** What an earlier daemon asked for may still be under way: a making is ended, a delete waited for. */
+async function requestDelete(
+	connection: ShimContext['connection'],
+	request: Message<'DELETE'>,
+	signal: AbortSignal | undefined,
+): Promise<Message<'DELETED'>> {
+	const giveUpMs = performance.now() + BUSY_TIMEOUT_MS;
+	for (;;) {
+		try {
+			return await connection.request('DELETE', request, 'DELETED', signal);
+		} catch (error) {
+			const isBusy = error instanceof ProtocolError && error.errno === 'EBUSY' && error.step === undefined;
+			if (!isBusy || performance.now() > giveUpMs) throw error;
+		}
+		const kill = { id: request.id, signal: constants.signals.SIGKILL, all: 0 };
+		await connection.request('KILL', kill, 'OK', signal).catch(() => {});
+		await setTimeout(BUSY_PAUSE_MS, undefined, { ...(signal && { signal }) });
 	}
 }
 

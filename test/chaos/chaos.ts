@@ -20,6 +20,9 @@ import { type KnownPod, livePod } from './pod-life.ts';
 const LONGEST_PAUSE_MS = 500;
 /** One kill in so many is the launcher's. */
 const LAUNCHER_SHARE = 6;
+/** After one kill in so many the next daemon is killed while it starts, too. */
+const START_SHARE = 4;
+const LONGEST_START_MS = 600;
 
 const options = readOptions();
 process.stdout.write(`chaos: ${options.kills} kills, ${options.clients} clients, seed ${options.seed}\n`);
@@ -112,11 +115,20 @@ async function killOne(
 		const quiet = gate.close();
 		await daemon.stop('SIGKILL');
 		await quiet;
+		if (random.below(START_SHARE) === 0) await killStarting(daemon, random.below(LONGEST_START_MS));
 		await daemon.start();
 	}
 	await assertNothingStrange(daemon, when);
 	for (const pod of known) await assertAsKnown(daemon, pod, when);
 	gate.open();
+}
+
+/** A daemon that dies while it takes over what the one before it left. */
+async function killStarting(daemon: TestDaemon, afterMs: number): Promise<void> {
+	const starting = daemon.start().catch(() => {});
+	await sleep(afterMs);
+	await daemon.stop('SIGKILL');
+	await starting;
 }
 
 function killLauncher({ process: { child } }: TestDaemon): void {

@@ -121,6 +121,20 @@ test('a create that nobody waits for any more is taken back', async () => {
 	assert.deepEqual(await machine.leftovers(), []);
 });
 
+test('a container whose making hangs can be deleted by another daemon', async () => {
+	const hangs = join(machine.folder, 'hangs');
+	const hook = { path: '/bin/sh', args: ['sh', '-c', `touch ${hangs}; sleep 100`], timeout: 100 };
+	const own = await machine.shim();
+	const spec = machine.spec('true', { hooks: { createRuntime: [hook] } });
+	const failed = assert.rejects(machine.create(own, spec, { id: 'hangs' }));
+	await until('the hook runs', () => existsSync(hangs));
+	const other = await machine.connect(join(machine.folder, `${own.sandboxId}.sock`), own.process);
+	await other.delete('hangs');
+	await failed;
+	assert.deepEqual(await other.list(), []);
+	assert.deepEqual(await machine.leftovers(), []);
+});
+
 test('exec: streams, stdin, exit code, environment, and the user of the container', async () => {
 	const idle = await machine.idle(shim, { process: { user: { uid: 12, gid: 34, additionalGids: [56] } } });
 	const plain = await machine.exec(idle, ['sh', '-c', 'id -u; id -G; pwd; echo $A >&2; exit 4'], {
