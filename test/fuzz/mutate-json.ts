@@ -1,4 +1,4 @@
-import type { Random } from './random.ts';
+import type { Random } from '../support/random.ts';
 
 /** Stands in the value for what JSON.stringify itself could not write. */
 const DEEP = '@deep@';
@@ -49,7 +49,7 @@ export function mutateJson(input: Buffer, random: Random): Buffer | undefined {
 }
 
 function changed(value: unknown, random: Random): unknown {
-	if (typeof value !== 'object' || value === null || random.oneIn(8)) return random.pick(STRANGE);
+	if (typeof value !== 'object' || value === null || random.oneIn(8)) return random.of(STRANGE);
 	if (Array.isArray(value)) return changedList(value, random);
 	const entries = Object.entries(value);
 	const at = random.below(entries.length);
@@ -60,10 +60,10 @@ function changed(value: unknown, random: Random): unknown {
 			pairs.splice(at, 1);
 			break;
 		case 1:
-			pairs[at] = [random.pick(STRANGE_KEYS), inner];
+			pairs[at] = [random.of(STRANGE_KEYS), inner];
 			break;
 		case 2:
-			pairs.push([random.pick(STRANGE_KEYS), random.pick(STRANGE)]);
+			pairs.push([random.of(STRANGE_KEYS), random.of(STRANGE)]);
 			break;
 		default:
 			pairs[at] = [key, changed(inner, random)];
@@ -75,5 +75,5 @@ function changedList(list: readonly unknown[], random: Random): unknown {
 	const at = random.below(list.length);
 	if (random.oneIn(4)) return [...list, ...list.slice(at)];
 	if (random.oneIn(4)) return list.toSpliced(at, 1);
-	return list.length === 0 ? [random.pick(STRANGE)] : list.with(at, changed(list[at], random));
+	return list.length === 0 ? [random.of(STRANGE)] : list.with(at, changed(list[at], random));
 }

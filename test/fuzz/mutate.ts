@@ -1,5 +1,5 @@
+import type { Random } from '../support/random.ts';
 import { mutateJson } from './mutate-json.ts';
-import type { Random } from './random.ts';
 import { MAX_INPUT_BYTES } from './target.ts';
 
 /** What parsers have tripped over before: ends, climbs, numbers at the border, names that every object has. */
@@ -53,13 +53,13 @@ export interface MutateOptions {
 
 /** A new input, mostly a little different from one of the pool, seldom very different or very large. */
 export function mutate({ pool, tokens, random }: MutateOptions): Buffer {
-	const base = random.pick(pool);
+	const base = random.of(pool);
 	const asJson = random.oneIn(2) ? mutateJson(base, random) : undefined;
 	if (asJson !== undefined && random.below(4) > 0) return asJson.subarray(0, MAX_INPUT_BYTES);
 	let input = asJson ?? Buffer.from(base);
 	const words = tokens.length > 0 && random.oneIn(2) ? tokens : TOKENS;
 	for (let times = 1 + random.below(random.oneIn(8) ? 16 : 3); times > 0; times--)
-		input = random.pick(MUTATIONS)(input, { pool, tokens: words, random });
+		input = random.of(MUTATIONS)(input, { pool, tokens: words, random });
 	if (random.oneIn(100)) input = blowUp(input, random);
 	return input.subarray(0, MAX_INPUT_BYTES);
 }
@@ -79,7 +79,7 @@ function changeByte(input: Buffer, { random }: MutateOptions): Buffer {
 
 function putNumber(input: Buffer, { random }: MutateOptions): Buffer {
 	if (input.length < 4) return input;
-	const value = random.oneIn(4) ? input.length + random.below(17) - 8 : random.pick(NUMBERS);
+	const value = random.oneIn(4) ? input.length + random.below(17) - 8 : random.of(NUMBERS);
 	const at = random.below(input.length - 3) & (random.oneIn(2) ? ~3 : ~0);
 	if (random.oneIn(3)) input.writeUInt16LE(value & 0xffff, at);
 	else input.writeUInt32LE(value >>> 0, at);
@@ -90,10 +90,10 @@ const cut = (input: Buffer, at: number, removed: number, put: Uint8Array): Buffe
 	Buffer.concat([input.subarray(0, at), put, input.subarray(at + removed)]);
 
 const insertToken: Mutation = (input, { tokens, random }) =>
-	cut(input, random.below(input.length + 1), 0, random.pick(tokens));
+	cut(input, random.below(input.length + 1), 0, random.of(tokens));
 
 const replaceByToken: Mutation = (input, { tokens, random }) =>
-	cut(input, random.below(input.length + 1), 1 + random.below(8), random.pick(tokens));
+	cut(input, random.below(input.length + 1), 1 + random.below(8), random.of(tokens));
 
 function removeSome(input: Buffer, { random }: MutateOptions): Buffer {
 	return cut(input, random.below(input.length), 1 + random.below(random.oneIn(4) ? input.length : 8), NONE);
@@ -111,7 +111,7 @@ function truncate(input: Buffer, { random }: MutateOptions): Buffer {
 }
 
 function splice(input: Buffer, { pool, random }: MutateOptions): Buffer {
-	const other = random.pick(pool);
+	const other = random.of(pool);
 	const from = random.below(other.length);
 	return cut(
 		input,
@@ -136,7 +136,7 @@ const MATCHED = ['  ', '\t', 'a', '0', 'a.', '-', '/', '\\', '"', ',', '(', '[',
 /** A short piece, many times: what takes the square of its length shows. */
 function blowUp(input: Buffer, random: Random): Buffer {
 	const at = random.below(input.length);
-	const piece = random.oneIn(2) ? random.pick(MATCHED) : input.subarray(at, at + 1 + random.below(4));
+	const piece = random.oneIn(2) ? random.of(MATCHED) : input.subarray(at, at + 1 + random.below(4));
 	if (piece.length === 0) return input;
 	const times = Math.floor((MAX_INPUT_BYTES - Math.min(input.length, MAX_INPUT_BYTES)) / piece.length);
 	return cut(input, at, 0, Buffer.alloc(times * piece.length, piece));

@@ -1,8 +1,8 @@
 /** The thread that runs the inputs. What it runs at the moment lies in shared memory: whoever waits can tell it. */
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../src/base/errors.ts';
+import { seeded } from '../support/random.ts';
 import { mutate } from './mutate.ts';
-import { Random } from './random.ts';
 import { MAX_INPUT_BYTES, runInput, type Target } from './target.ts';
 import { TARGETS } from './targets/index.ts';
 
@@ -31,6 +31,10 @@ const cpuSeconds = (): number => {
 	return (user + system) / 1e6;
 };
 
+/** Targets that share a seed still get inputs of their own. */
+const seedOf = (name: string, seed: number): number =>
+	[...name].reduce((mixed, letter) => Math.imul(mixed ^ letter.charCodeAt(0), 0x01000193), seed);
+
 class Runs {
 	readonly #target: Target;
 	readonly #head: Int32Array;
@@ -57,7 +61,7 @@ class Runs {
 	}
 
 	async all({ name, seed, inputs, until }: WorkerTask): Promise<void> {
-		const random = new Random(seed, name);
+		const random = seeded(seedOf(name, seed));
 		const seeds = this.#target.seeds.map((one) => Buffer.from(one as string));
 		const tokens = (this.#target.tokens ?? []).map((token) => Buffer.from(token));
 		const pool: Buffer[] = [...seeds];

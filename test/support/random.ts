@@ -3,6 +3,8 @@ export interface Random {
 	/** A whole number from 0 to `limit` - 1. */
 	below(limit: number): number;
 	of<T>(list: readonly T[]): T;
+	/** True once in `times`. */
+	oneIn(times: number): boolean;
 }
 
 /** A linear congruential generator: good enough to vary moments and choices. */
@@ -12,5 +14,9 @@ export function seeded(seed: number): Random {
 		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
 		return Math.floor((state / 2 ** 32) * limit);
 	};
-	return { below, of: <T>(list: readonly T[]): T => list[below(list.length)] as T };
+	return {
+		below,
+		of: <T>(list: readonly T[]): T => list[below(list.length)] as T,
+		oneIn: (times) => below(times) === 0,
+	};
 }
