@@ -36,6 +36,7 @@ const APPLETS = [
 	'tail',
 	'mknod',
 	'cut',
+	'tee',
 ] as const;
 
 /** Makes a layer with a static busybox, accounts, and an executable that is none. */

@@ -16,7 +16,7 @@ import { HookServer } from '../../../src/network/hook-server.ts';
 import { formatAddress, formatSubnet, parseAddress, parseSubnet } from '../../../src/network/ip.ts';
 import { hostPortsOf } from '../../../src/network/port-mappings.ts';
 import { portMappings } from '../../../src/sandbox/ports.ts';
-import { fromJson } from '../../../src/store/json.ts';
+import { fromJson, toJson } from '../../../src/store/json.ts';
 import { ofText, type Target } from '../target.ts';
 
 /** One server for all inputs: it must outlive each of them. */
@@ -145,7 +145,8 @@ const allocation = ofText({
 	],
 	run(text) {
 		const decoded = decodeAllocation(fromJson(text), 'a');
-		assert.deepEqual(decodeAllocation(JSON.parse(JSON.stringify(encodeAllocation(decoded))), 'a'), decoded);
+		const again = decodeAllocation(JSON.parse(JSON.stringify(encodeAllocation(decoded))), 'a');
+		assert.equal(toJson(again), toJson(decoded));
 	},
 });
 
