@@ -12,9 +12,12 @@ import { startRegistry } from '../support/registry.ts';
 import { CallTimes, timed } from './calls.ts';
 import { type Census, countThings, measureMemory, type Place } from './census.ts';
 import { churnOnce } from './churn.ts';
+import { heapAfterCollection } from './inspector.ts';
 import { parseOptions, type SoakOptions, USAGE } from './options.ts';
 import { callTable, censusTable, whatGrew } from './verdict.ts';
 
+/** How often the churn tells how far it is. */
+const TELL_MS = 60_000;
 /** Shims and sockets end a moment after the call that ends them. */
 const SETTLE_MS = 20_000;
 
@@ -92,11 +95,21 @@ async function populate({ options, endpoint, image }: Soak): Promise<void> {
 async function churn({ options, endpoint, image }: Soak): Promise<number> {
 	const end = performance.now() + options.minutes * 60_000;
 	let lives = 0;
+	const tell = async (): Promise<void> => {
+		const heap = await heapAfterCollection(endpoint.daemonPid());
+		console.error(`soak: ${lives} pods have lived, heap ${Math.round(heap / 1024)} KiB`);
+	};
+	using _telling = every(TELL_MS, () => void tell().catch(() => {}));
 	await together(options.clients, async (client) => {
 		const random: Random = seeded(options.seed + client);
 		for (; performance.now() < end; lives++) await churnOnce(endpoint, image, random);
 	});
 	return lives;
+}
+
+function every(milliseconds: number, work: () => void): Disposable {
+	const timer = setInterval(work, milliseconds);
+	return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /** Waits for all of them, also when one fails: what the others are at is not to be cut off. */
