@@ -75,8 +75,11 @@ describe('CNI plug-ins that misbehave', () => {
 	});
 	after(async () => {
 		behave({});
-		await daemon[Symbol.asyncDispose]();
-		rmSync(aside, { recursive: true, force: true });
+		try {
+			await daemon[Symbol.asyncDispose]();
+		} finally {
+			rmSync(aside, { recursive: true, force: true });
+		}
 	});
 
 	it('hangs at ADD: the call ends, says so, and the next attempt succeeds', async () => {

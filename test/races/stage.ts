@@ -175,8 +175,7 @@ export class Stage implements AsyncDisposable {
 		} finally {
 			this.#leave.abort();
 			await this.#reading;
-			await this.daemon[Symbol.asyncDispose]();
-			await this.registry[Symbol.asyncDispose]();
+			await this.daemon[Symbol.asyncDispose]().finally(() => this.registry[Symbol.asyncDispose]());
 		}
 	}
 }

@@ -14,6 +14,7 @@ import { type Census, countThings, measureMemory, type Place } from './census.ts
 import { churnOnce } from './churn.ts';
 import { heapAfterCollection } from './inspector.ts';
 import { parseOptions, type SoakOptions, USAGE } from './options.ts';
+import { underPressure } from './pressure.ts';
 import { callTable, censusTable, whatGrew } from './verdict.ts';
 
 /** How often the churn tells how far it is. */
@@ -35,7 +36,9 @@ async function soak(options: SoakOptions): Promise<boolean> {
 		await plain.cri.PullImage({ image: { image } });
 		const times = new CallTimes();
 		const endpoint = { ...plain, cri: timed(plain.cri, times) };
-		return await run({ options, endpoint, image }, times);
+		const good = await run({ options, endpoint, image }, times);
+		console.log(`\n${await underPressure(plain, plain.cri, image)}`);
+		return good;
 	} catch (error) {
 		// First of all: what is left afterwards is only its consequence.
 		console.error(error);
@@ -47,11 +50,11 @@ async function soak(options: SoakOptions): Promise<boolean> {
 
 async function run(all: Soak, times: CallTimes): Promise<boolean> {
 	const place = placeOf(all.endpoint);
-	await populate({ ...all, options: { ...all.options, pods: all.options.clients } });
+	await churn(all, Math.min(all.options.minutes / 10, 1));
 	const start = await census(place);
 	await populate(all);
 	const population = await census(place, start);
-	const lives = await churn(all);
+	const lives = await churn(all, all.options.minutes);
 	const churned = await census(place, start);
 	const censuses = { start, population, churn: churned };
 	console.log(`${censusTable(censuses)}\n\n${callTable(times.all)}\n\n${lives} pods lived in the churn.`);
@@ -92,8 +95,8 @@ async function populate({ options, endpoint, image }: Soak): Promise<void> {
 	});
 }
 
-async function churn({ options, endpoint, image }: Soak): Promise<number> {
-	const end = performance.now() + options.minutes * 60_000;
+async function churn({ options, endpoint, image }: Soak, minutes: number): Promise<number> {
+	const end = performance.now() + minutes * 60_000;
 	let lives = 0;
 	const tell = async (): Promise<void> => {
 		const heap = await heapAfterCollection(endpoint.daemonPid());
