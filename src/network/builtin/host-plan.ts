@@ -46,6 +46,7 @@ export function hostSteps(facts: HostFacts): NetStep[] {
 	return [
 		makeBridge({
 			...link,
+			exists: findBridge(instance, view) !== undefined,
 			alias: bridgeAlias(instance),
 			mac: macFor(`bridge ${instance}`),
 			mtu: podMtu(view),

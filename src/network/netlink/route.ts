@@ -65,17 +65,19 @@ export interface BridgeOptions {
 	readonly name: string;
 	/** The index that a new bridge gets, or that of the existing one. */
 	readonly index: number;
+	readonly exists: boolean;
 	readonly alias: string;
 	readonly mac: Buffer;
 	readonly mtu: number;
 }
 
 /** A bridge that is up; an existing one gets this MAC and MTU. The alias needs a message of its own: a new link takes none. */
-export const makeBridge = ({ name, index, alias, mac, mtu }: BridgeOptions) =>
+export const makeBridge = ({ name, index, exists, alias, mac, mtu }: BridgeOptions) =>
 	routeStep('host', `make bridge ${name} (mtu ${mtu}), up`, (writer) => {
 		writer.message(RTM.NEWLINK, NLM_F_ACK | NLM_F_CREATE, () => {
 			linkHeader(writer, index, true);
-			writer.string(IFLA.IFNAME, name);
+			// Before 6.2 a link that is up may not even be given the name that it has (EBUSY).
+			if (!exists) writer.string(IFLA.IFNAME, name);
 			writer.bytes(IFLA.ADDRESS, mac);
 			writer.attributeU32(IFLA.MTU, mtu);
 			writer.nested(IFLA.LINKINFO, () => writer.string(IFLA_INFO.KIND, 'bridge'));
