@@ -1,6 +1,6 @@
 /** What hooks ask, what CNI plugins and their configurations say, and addresses and ports in requests. */
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,26 +19,33 @@ import { portMappings } from '../../../src/sandbox/ports.ts';
 import { fromJson, toJson } from '../../../src/store/json.ts';
 import { ofText, type Target } from '../target.ts';
 
-/** One server for all inputs: it must outlive each of them. */
-const listening = (async () => {
-	const server = new HookServer(join(mkdtempSync(join(tmpdir(), 'fuzz-hook-')), 's'), silentLog);
+/** What a server that knows one sandbox answers. */
+async function ask(input: Buffer): Promise<string> {
+	const folder = mkdtempSync(join(tmpdir(), 'fuzz-hook-'));
+	const server = new HookServer(join(folder, 's'), silentLog);
 	server.register('token', async (verb) => {
-		if (verb !== 'add') throw new Error(`no ${verb}\nhere`);
+		if (verb !== 'add')
+			throw new Error(`no ${verb}
+here`);
 	});
-	await server.listen();
-	return server;
-})();
-listening.catch(() => {});
+	try {
+		await server.listen();
+		const socket = connect(server.path);
+		socket.on('error', () => {});
+		socket.end(input);
+		return await readAll(socket).catch(() => '');
+	} finally {
+		await server.close();
+		rmSync(folder, { recursive: true, force: true });
+	}
+}
 
 const hookRequest: Target = {
 	seeds: ['add token 5\n', 'del token 0\n', 'del other 0\n', 'x token 4294967295\n'],
 	tokens: ['token', ' ', '\n', 'add', 'del'],
-	cost: 10,
+	cost: 20,
 	async run(input) {
-		const socket = connect((await listening).path);
-		socket.on('error', () => {});
-		socket.end(input);
-		const answer = await readAll(socket).catch(() => '');
+		const answer = await ask(input);
 		assert.ok(answer === '' || /^(ok|error [^\n]*)\n$/.test(answer), JSON.stringify(answer));
 		if (input.includes('\n') || input.length >= 4096) assert.notEqual(answer, '');
 	},
