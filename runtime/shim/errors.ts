@@ -61,6 +61,8 @@ function factoryFor({ errno, op, detail }: ProtocolError): typeof internal {
 	if (errno === 'ETIMEDOUT') return deadlineExceeded;
 	// What a hook could not do, a network plug-in for example, is no fault of ours.
 	if (op === 'hooks') return unavailable;
+	// Somebody killed it before its program ran: a stop, or the kernel for lack of memory.
+	if (errno === 'ECHILD') return failedPrecondition;
 	// The node does not know the AppArmor profile or SELinux label; whoever loads it can ask again.
 	if (errno === 'EBUSY' || op === 'labels') return failedPrecondition;
 	// The kernel refuses the value of a limit: a CPU that is not there, a period out of its range.
