@@ -7,10 +7,9 @@ export interface CallOptions {
 	readonly signal?: AbortSignal;
 }
 
-/** How long one plan step took. `label` is for people: `mount_fs proc at /proc`. Times in nanoseconds. */
+/** How long one plan step took. `kind` is the name of its operation, or `hooks_createRuntime`: there are few of them. */
 export interface StepTiming {
-	readonly step: number;
-	readonly label: string;
+	readonly kind: string;
 	readonly elapsedNs: number;
 }
 

@@ -1,8 +1,10 @@
 import type { Log } from '#base/log.ts';
 import { normalizeCgroupsPath } from '../cgroup/layout.ts';
 import type { OciSpec } from '../oci/spec.ts';
+import type { Op } from '../shim/codec.ts';
 import type { FrameConnection } from '../shim/connection.ts';
 import type { Cgroups, Launcher } from '../types.ts';
+import type { PlanFile } from './plan-file.ts';
 
 /** What the OCI operations of one shim work with. */
 export interface ShimContext {
@@ -21,10 +23,10 @@ export interface ShimContext {
 
 export interface MadeContainer {
 	readonly bundle: string;
-	/** Step labels, for the timings of start. */
-	readonly labels: readonly string[];
-	/** Settles when plan.txt is written. */
-	readonly written: Promise<void>;
+	/** Its plan.txt. */
+	readonly file: PlanFile;
+	/** Empty once its program runs: no step is left that could be timed. */
+	readonly plan: readonly Op[];
 }
 
 /** The cgroup of a container whose spec names none. */

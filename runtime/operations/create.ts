@@ -1,19 +1,18 @@
-import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { alreadyExists, cancelled, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { writeBundle } from '../bundle.ts';
 import { validateSpec } from '../oci/validate.ts';
 import { lowerContainer } from '../plan/container.ts';
 import type { PlanContext } from '../plan/context.ts';
-import { describeOp, describePlan } from '../plan/describe.ts';
 import { lowerTeardown } from '../plan/teardown.ts';
 import { encodePlan, type Message, type Op } from '../shim/codec.ts';
 import { explain, ProtocolError, throwIfAborted } from '../shim/errors.ts';
 import type { CreatedContainer, CreateOptions } from '../types.ts';
 import { defaultCgroupsPath, type ShimContext } from './context.ts';
 import { discard } from './delete.ts';
+import { PlanFile } from './plan-file.ts';
 import { programError } from './program-error.ts';
 import { stepTimings } from './timings.ts';
 
@@ -48,11 +47,12 @@ export async function createContainer(shim: ShimContext, options: CreateOptions)
 			programError(what, spec.process?.args[0] ?? '', error) ?? explain(what, error, plan),
 		);
 	}
-	const labels = plan.map(describeOp);
-	shim.made.set(id, { bundle, labels, written: writePlan(shim, bundle, plan, created) });
+	const file = new PlanFile(bundle, plan, shim.log);
+	file.add(created.timings);
+	shim.made.set(id, { bundle, file, plan });
 	return {
 		process: { pid: created.pid, startTime: created.start_time },
-		timings: stepTimings(created.timings, labels),
+		timings: stepTimings(created.timings, plan),
 	};
 }
 
@@ -125,17 +125,4 @@ async function undo(
 		if (error instanceof Error) error.message += ` (clean-up: ${messageOf(failure)})`;
 	}
 	return error;
-}
-
-async function writePlan(
-	shim: ShimContext,
-	bundle: string,
-	plan: readonly Op[],
-	created: Message<'CREATED'>,
-): Promise<void> {
-	const elapsed = new Map(created.timings.map(({ step, elapsed_ns }) => [step, Number(elapsed_ns)]));
-	const text = describePlan(plan, elapsed).join('\n');
-	await writeFile(join(bundle, 'plan.txt'), `${text}\n`, { mode: 0o600 }).catch((error: unknown) => {
-		shim.log.debug('cannot write plan.txt', { bundle, error: messageOf(error) });
-	});
 }

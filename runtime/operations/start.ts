@@ -1,4 +1,5 @@
 import { readSpec } from '../bundle.ts';
+import type { Struct } from '../shim/codec.ts';
 import { explain } from '../shim/errors.ts';
 import type { CallOptions, StepTiming } from '../types.ts';
 import type { ShimContext } from './context.ts';
@@ -20,13 +21,18 @@ export async function startContainer(
 		const started = await shim.connection.request('START', { id }, 'STARTED', signal);
 		if (started.hook_error !== '')
 			shim.log.warn('poststart hooks failed', { id, hookError: started.hook_error });
-		return {
-			startedAtNs: started.started_at_ns,
-			timings: stepTimings(started.timings, shim.made.get(id)?.labels ?? []),
-		};
+		return { startedAtNs: started.started_at_ns, timings: lastTimings(shim, id, started.timings) };
 	} catch (error) {
 		throw await explainStart(shim, id, error);
 	}
+}
+
+function lastTimings({ made }: ShimContext, id: string, timings: readonly Struct<'timing'>[]): StepTiming[] {
+	const container = made.get(id);
+	if (container === undefined) return stepTimings(timings, []);
+	container.file.add(timings, true);
+	made.set(id, { ...container, plan: [] });
+	return stepTimings(timings, container.plan);
 }
 
 async function explainStart(shim: ShimContext, id: string, error: unknown): Promise<unknown> {

@@ -3,6 +3,7 @@ import { CAPABILITIES } from './capabilities.ts';
 import { CLONE_NEW, MS } from './flags.ts';
 import { phaseName } from './hooks.ts';
 import { rlimitName } from './rlimits.ts';
+import { numberedLines } from './step-line.ts';
 
 const octal = (mode: number): string => `0${(mode & 0o7777).toString(8)}`;
 const note = (parts: readonly (string | false)[]): string => {
@@ -112,14 +113,6 @@ export function describeOp(op: Op): string {
 }
 
 /** A plan as numbered lines for people. Secrets can lie in an environment: exec shows the arguments alone. */
-export function describePlan(
-	plan: readonly Op[],
-	elapsedNs: ReadonlyMap<number, number> = new Map(),
-): string[] {
-	const width = String(plan.length).length;
-	return plan.map((op, step) => {
-		const time = elapsedNs.get(step);
-		const line = `${String(step + 1).padStart(width)}  ${describeOp(op)}`;
-		return time === undefined ? line : `${line}  ${(time / 1000).toFixed(0)} µs`;
-	});
+export function describePlan(plan: readonly Op[]): string[] {
+	return numberedLines(plan.map(describeOp));
 }

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf } from '#base/errors.ts';
-import { CONSTANTS, decodeBody, encodeBody, type NetResult, type NetStep } from '#runtime';
+import { CONSTANTS, decodeBody, encodeBody, type NetResult, type NetStep, stepLine } from '#runtime';
 
 export type ProviderName = 'builtin' | 'cni';
 
@@ -73,9 +73,9 @@ export async function readResults(path: string): Promise<readonly NetResult[] | 
 
 /** A plan as lines for people, with the time that each step took where that is known. */
 export function describePlan(steps: readonly NetStep[], results: readonly NetResult[] = []): string[] {
-	const elapsed = new Map(results.map(({ step, elapsed_ns }) => [step, Number(elapsed_ns) / 1000]));
+	const elapsed = new Map(results.map(({ step, elapsed_ns }) => [step, Number(elapsed_ns)]));
 	return steps.map(({ ns, label }, index) => {
-		const micros = elapsed.get(index);
-		return `${ns === CONSTANTS.NET_POD ? 'pod ' : 'host'}  ${label}${micros === undefined ? '' : ` (${Math.round(micros)} µs)`}`;
+		const where = ns === CONSTANTS.NET_POD ? 'pod ' : 'host';
+		return stepLine(`${where}  ${label}`, elapsed.get(index));
 	});
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Span } from '../../src/cli/timeline.ts';
 import { type CliStage, setCliStage, waiting } from './stage.ts';
 
 const stage: CliStage = await setCliStage();
@@ -100,7 +101,17 @@ test('a whole pod: init container, sidecar, volumes, environment, aliases, probe
 	assert.match((await gantry('stats', 'tests/whole')).stdout, /^whole +main +\d/m);
 	assert.match((await gantry('inspect', '--plan', 'main')).stdout, /become user 1000:1000/);
 	assert.match((await gantry('inspect', '--plan', 'tests/whole')).stdout, /# network plan of pod/);
-	assert.match((await gantry('inspect', '--timeline', 'tests/whole')).stdout, /^create .+=/m);
+	const timeline = (await gantry('inspect', '--timeline', 'tests/whole')).stdout;
+	assert.match(timeline, /^create .+█/m);
+	assert.match(timeline, /^ {2}run the createRuntime hooks .+▓/m);
+	const { stages } = JSON.parse((await gantry('--json', 'inspect', '--timeline', 'tests/whole')).stdout)[0];
+	const stepsOf = (name: string) => stages.find((stage: Span) => stage.name === name).steps as Span[];
+	const hook = stepsOf('create').find((step) => step.name.startsWith('run the createRuntime hooks'));
+	assert.ok(hook?.steps.some((step) => step.name === 'pod   eth0 up in the pod' && step.elapsedUs > 0));
+	assert.ok(
+		stepsOf('start').some((step) => step.name.startsWith('install the system call filter')),
+		'START is timed, too',
+	);
 
 	assert.equal(podFolders().length, 1);
 	assert.deepEqual(await gantry('rm', 'tests/whole'), { code: 0, stdout: 'tests/whole\n', stderr: '' });

@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { errnoOf, notFound, StatusError } from '#base/errors.ts';
+import { parseNumberedLines, parseStepLine } from '#runtime';
 import type { Stage } from '../../sandbox/types.ts';
 import type { Cli } from '../cli.ts';
 import { findContainer, findPod } from '../lookup.ts';
 import { json } from '../output/json.ts';
 import { timelineTable } from '../output/timeline.ts';
 import type { Act } from '../program.ts';
+import { timelineOf } from '../timeline.ts';
 
 interface InspectOptions {
 	readonly plan?: boolean;
@@ -29,7 +31,7 @@ export function addInspect(program: Command, act: Act): void {
 		.description('everything about a pod or a container')
 		.argument('<id>', 'id, beginning of one, or name')
 		.option('--plan', 'what was done to make it: its launch plan, and the network plan of a pod')
-		.option('--timeline', 'how long each stage of its start took')
+		.option('--timeline', 'what took how long in its start: stages, steps of the launch plan, hooks')
 		.action(act<InspectOptions>(async (cli, [name = ''], options) => await inspect(cli, name, options)));
 }
 
@@ -103,17 +105,20 @@ function networkPlan(info: Readonly<Record<string, unknown>>): readonly string[]
 /** Of a container its own start; of a pod its start and then that of each of its containers. */
 async function showTimeline(cli: Cli, found: Inspected): Promise<void> {
 	const containers = found.kind === 'pod' ? await containersOfPod(cli, found.id) : [];
-	const timelines = [found, ...containers].map(({ kind, id, name, info }) => ({
-		kind,
-		id,
-		name,
-		stages: (info.timeline ?? []) as readonly Stage[],
-	}));
+	const timelines = await Promise.all([found, ...containers].map(timeline));
 	if (cli.options.json) return cli.io.out(json(timelines));
 	const texts = timelines.map(
 		({ kind, name, stages }) => `# start of ${kind} ${name}\n${timelineTable(stages)}`,
 	);
 	cli.io.out(texts.join('\n'));
+}
+
+async function timeline({ kind, id, name, info }: Inspected) {
+	const stages = (info.timeline ?? []) as readonly Stage[];
+	// Without its plan a start still has its stages.
+	const plan = await readPlan(String(info.plan ?? ''), kind, id).catch(() => []);
+	const steps = { plan: parseNumberedLines(plan), network: networkPlan(info).map(parseStepLine) };
+	return { kind, id, name, stages: timelineOf(stages, steps) };
 }
 
 async function containersOfPod(cli: Cli, podId: string): Promise<readonly Inspected[]> {

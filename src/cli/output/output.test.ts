@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryIo } from '../io.ts';
+import { timelineOf } from '../timeline.ts';
 import { age, bytes, duration, short } from './format.ts';
 import { json } from './json.ts';
 import { bar, createProgress } from './progress.ts';
@@ -62,12 +63,48 @@ test('progress is drawn on a terminal only', () => {
 	assert.equal(terminal.stderr, '\r\x1b[Ka long li\r\x1b[K');
 });
 
-test('a timeline draws each stage where it was', () => {
-	const stages = [
-		{ name: 'network', startedUs: 0, elapsedUs: 1000 },
-		{ name: 'start', startedUs: 1000, elapsedUs: 1000 },
+test('a timeline draws each stage where it was, and its steps below it', () => {
+	const plan = [
+		{ label: 'make the process', elapsedUs: 300 },
+		{ label: 'run the createRuntime hooks (/gantry-hook)', elapsedUs: 500 },
+		{ label: 'wait for start', elapsedUs: 9_000_000 },
+		{ label: 'become user 0:0', elapsedUs: 1000 },
+		{ label: 'execute sh', elapsedUs: undefined },
 	];
-	const lines = timelineTable(stages).trimEnd().split('\n');
-	assert.match(lines[1] ?? '', /^network +0 µs +1\.0 ms {2}={20}$/);
-	assert.match(lines[2] ?? '', /^start +1\.0 ms +1\.0 ms {22}={20}$/);
+	const network = [{ label: 'host  make gt0', elapsedUs: 500 }];
+	const stages = [
+		{ name: 'create', startedUs: 0, elapsedUs: 1000 },
+		{ name: 'start', startedUs: 9_000_000, elapsedUs: 1000 },
+	];
+	const lines = timelineTable(timelineOf(stages, { plan, network })).trimEnd().split('\n').slice(1);
+	const expected = [
+		/^create +0 µs +1\.0 ms {2}█{20}$/,
+		/^ {2}\(before its steps\) +0 µs +200 µs {2}▓{4}$/,
+		/^ {2}make the process +200 µs +300 µs {6}▓{6}$/,
+		/^ {2}run the createRuntime hooks .* +500 µs +500 µs {12}▓{10}$/,
+		/^ {4}host {2}make gt0 +500 µs +500 µs {12}░{10}$/,
+		/^start +9\.0 s +1\.0 ms {22}█{20}$/,
+		/^ {2}become user 0:0 +9\.0 s +1\.0 ms {22}▓{20}$/,
+	];
+	assert.equal(lines.length, expected.length);
+	for (const [index, pattern] of expected.entries()) assert.match(lines[index] ?? '', pattern);
+});
+
+test('short steps that follow each other are told together', () => {
+	const plan = Array.from({ length: 10 }, (_, index) => ({ label: `mask ${index}`, elapsedUs: 1 }));
+	const stages = [{ name: 'create', startedUs: 0, elapsedUs: 10_000 }];
+	const long = { label: 'mount proc', elapsedUs: 5000 };
+	const text = timelineTable(timelineOf(stages, { plan: [...plan, long, ...plan], network: [] }));
+	assert.deepEqual(
+		text
+			.trimEnd()
+			.split('\n')
+			.slice(3)
+			.map((line) => line.trim().split(/ {2,}/).slice(0, 3)),
+		[
+			['10 short steps', '5.0 ms', '10 µs'],
+			['mount proc', '5.0 ms', '5.0 ms'],
+			['10 short steps', '10.0 ms', '10 µs'],
+		],
+	);
 });
