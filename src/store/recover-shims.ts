@@ -1,4 +1,5 @@
-import { messageOf, StatusError } from '#base/errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Condition, messageOf, StatusError } from '#base/errors.ts';
 import type { Shim, ShimContainer } from '#runtime';
 import { containerLost } from '../container/exits.ts';
 import { within } from '../sandbox/clean-up.ts';
@@ -8,6 +9,7 @@ import type { Daemon } from '../server/types.ts';
 
 /** A shim answers at once. When for so long none has, the others are waited for beside what else there is to do. */
 const SILENCE_MS = 300;
+const ROOM_PAUSE_MS = 1_000;
 /** Longest wait for the shim of a sandbox that is to be taken back. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -31,17 +33,35 @@ export async function reconnectAll(daemon: Daemon, sandboxes: readonly Sandbox[]
 async function reconnect(daemon: Daemon, sandbox: Sandbox): Promise<void> {
 	const { id } = sandbox.metadata;
 	try {
-		const shim = await connectTo(daemon, sandbox);
+		const shim = await connectOnceThereIsRoom(daemon, sandbox);
 		// Removed while its shim was waited for.
-		if (daemon.sandboxes.get(id) === undefined) return shim.disconnect();
+		if (shim === undefined || daemon.sandboxes.get(id) === undefined) return shim?.disconnect();
 		await adopt(daemon, id, await watchShim(daemon, id, shim));
 	} catch (error) {
-		if (error instanceof StatusError && error.condition === 'FAILED_PRECONDITION')
-			return notUnderstood(daemon, id, error.message);
+		if (hasCondition(error, 'FAILED_PRECONDITION')) return notUnderstood(daemon, id, messageOf(error));
 		daemon.log.warn('a sandbox has no shim', { sandbox: id, error: messageOf(error) });
 		await shimLost(daemon, id, daemon.sandboxes.shims.get(id));
 	}
 }
+
+/** A shim that has no descriptors left, or for which we have none, lives: it is asked again. undefined: not any more. */
+async function connectOnceThereIsRoom(daemon: Daemon, sandbox: Sandbox): Promise<Shim | undefined> {
+	const { sandboxes, log } = daemon;
+	const { id } = sandbox.metadata;
+	while (!sandboxes.closing.signal.aborted && sandboxes.get(id) !== undefined) {
+		try {
+			return await connectTo(daemon, sandbox);
+		} catch (error) {
+			if (!hasCondition(error, 'RESOURCE_EXHAUSTED')) throw error;
+			log.warn('the shim of a sandbox is asked again', { sandbox: id, error: messageOf(error) });
+			await sleep(ROOM_PAUSE_MS, undefined, { ref: false });
+		}
+	}
+	return undefined;
+}
+
+const hasCondition = (error: unknown, condition: Condition): boolean =>
+	error instanceof StatusError && error.condition === condition;
 
 /** Its shim speaks no version of ours: what runs goes on, and can only be removed. Not noted: the right daemon may come. */
 function notUnderstood({ sandboxes, containers, log }: Daemon, id: string, message: string): void {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { StatusError } from '#base/errors.ts';
+import { until } from '../support/until.ts';
 import { FewDescriptors } from './limits.ts';
 import { exhausted, Stage } from './stage.ts';
 
@@ -109,4 +110,24 @@ test('a shim: its own pod only', async () => {
 	for (const { id } of (await cri.ListContainers()).containers)
 		if (id !== container) await cri.RemoveContainer({ container_id: id });
 	await clearUp(before.filter((name) => !name.includes(other.slice(0, 20))));
+});
+
+test('a shim, while the daemon starts: its pod lives on and is taken over once there are some', async () => {
+	const { cri, daemon } = stage;
+	const { info } = await cri.PodSandboxStatus({ pod_sandbox_id: pod, verbose: true });
+	const { shimPid } = JSON.parse(info.info ?? '');
+	await daemon.stop();
+	{
+		using _none = new FewDescriptors(shimPid);
+		await daemon.start();
+		await daemon.process.line(/is asked again/);
+	}
+	const answers = (): Promise<boolean> =>
+		stage.sh(container, 'true').then(
+			() => true,
+			() => false,
+		);
+	await until('its shim is taken over', answers);
+	assert.equal((await cri.PodSandboxStatus({ pod_sandbox_id: pod })).status?.state, 'SANDBOX_READY');
+	assert.match(await stage.stateOf(container), /^CONTAINER_RUNNING/);
 });
