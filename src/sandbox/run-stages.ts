@@ -6,6 +6,7 @@ import type { Daemon } from '../server/types.ts';
 import { sandboxSpec } from '../spec/sandbox-spec.ts';
 import { cgroupsPathOf } from './cgroup-parent.ts';
 import type { SandboxRequest } from './check-request.ts';
+import { sandboxName } from './metadata.ts';
 import { writeNetworkFiles, writePodFiles } from './pod-files.ts';
 import { watchShim } from './shim-events.ts';
 import { sandboxSpecInput } from './spec-input.ts';
@@ -50,6 +51,9 @@ export async function prepareNetwork({
 }: Run): Promise<PreparedNetwork | undefined> {
 	if (metadata.hostNetwork) return undefined;
 	const { name, namespace, uid } = request.metadata;
+	// The same call may have been under way when an earlier daemon was killed: what that made holds the ports.
+	if (request.portMappings.some(({ hostPort }) => hostPort !== 0))
+		await daemon.sandboxes.takenBack(sandboxName(request.metadata));
 	const wanted = {
 		sandboxId: metadata.id,
 		namespace,

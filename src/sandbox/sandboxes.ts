@@ -3,6 +3,7 @@ import type { Log } from '#base/log.ts';
 import { findById } from '../store/find-by-id.ts';
 import { Names } from '../store/names.ts';
 import { Records } from '../store/records.ts';
+import { sandboxName } from './metadata.ts';
 import { checkSandbox, sandboxShape } from './record.ts';
 import { type ConnectShim, Shims } from './shims.ts';
 import type { Sandbox, SandboxMetadata, SandboxStatus } from './types.ts';
@@ -35,6 +36,8 @@ export class Sandboxes {
 	readonly closing = new AbortController();
 	/** Those that are being made, and those that could not be taken back yet. */
 	readonly unpublished = new Map<string, SandboxMetadata>();
+	/** Those that an earlier daemon was making, by id: settled when it was tried to take them back. */
+	readonly halfMade = new Map<string, PromiseWithResolvers<void>>();
 	readonly #sandboxes = new Map<string, Sandbox>();
 
 	constructor(options: SandboxesOptions) {
@@ -85,6 +88,15 @@ export class Sandboxes {
 		const sandbox = this.#sandboxes.get(id);
 		if (sandbox === undefined) return;
 		await this.records.trySave(id, this.removals.has(id) ? 'removing' : 'made', sandbox);
+	}
+
+	/** Settles when all of this name that an earlier daemon was making have been tried to be taken back. */
+	async takenBack(name: string): Promise<void> {
+		const same = [...this.halfMade].filter(([id]) => {
+			const metadata = this.unpublished.get(id)?.config.metadata;
+			return metadata && sandboxName(metadata) === name;
+		});
+		await Promise.all(same.map(([, { promise }]) => promise));
 	}
 
 	/** Lets go of the shims, which live on; nothing is tried again. */

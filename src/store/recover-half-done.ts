@@ -20,9 +20,12 @@ export async function finishHalfDone(daemon: Daemon, half: Half): Promise<void> 
 		),
 	);
 	await Promise.all(
-		half.sandboxes.map((sandbox) =>
-			takeBackHalf(daemon, `sandbox ${sandbox.metadata.id}`, () => teardownSandbox(daemon, sandbox)),
-		),
+		half.sandboxes.map(async (sandbox) => {
+			const { id } = sandbox.metadata;
+			await takeBackHalf(daemon, `sandbox ${id}`, () => teardownSandbox(daemon, sandbox));
+			daemon.sandboxes.halfMade.get(id)?.resolve();
+			daemon.sandboxes.halfMade.delete(id);
+		}),
 	);
 	const failed = (id: string) => (error: unknown) =>
 		log.error('a removal cannot be finished', { id, error: messageOf(error) });

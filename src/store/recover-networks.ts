@@ -2,20 +2,32 @@ import { readNote } from '../network/index.ts';
 import type { LivingSandbox } from '../network/types.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import type { Daemon } from '../server/types.ts';
+import type { Half } from './recover-objects.ts';
 
-/** The sandboxes that hold addresses and host ports. */
-export async function livingNetworks({
-	sandboxes,
-}: Pick<Daemon, 'sandboxes'>): Promise<readonly LivingSandbox[]> {
-	return (await Promise.all(sandboxes.list().map(livingNetwork))).filter((living) => living !== undefined);
+/**
+ * The sandboxes that hold addresses and host ports. A half-made one does until it is taken back: its shim may still
+ * be making it, and what takes it back frees the ports, whoever had got them meanwhile.
+ */
+export async function livingNetworks(
+	{ sandboxes }: Pick<Daemon, 'sandboxes'>,
+	half: Pick<Half, 'sandboxes'>,
+): Promise<readonly LivingSandbox[]> {
+	const living = [...sandboxes.list().map(livingNetwork), ...half.sandboxes.map(notedNetwork)];
+	return (await Promise.all(living)).filter((each) => each !== undefined);
 }
 
-async function livingNetwork({ metadata, status }: Sandbox): Promise<LivingSandbox | undefined> {
+async function livingNetwork(sandbox: Sandbox): Promise<LivingSandbox | undefined> {
+	const { metadata, status } = sandbox;
 	const { id: sandboxId, folder } = metadata;
 	if (status.networkReleased) return undefined;
 	if (status.network !== undefined) return { sandboxId, folder, result: status.network };
-	if (status.state !== 'unknown') return undefined;
-	// Its record is lost, but it may run: what the provider noted beside the record is held for it.
+	// Its record is lost, but it may run.
+	return status.state === 'unknown' ? await notedNetwork(sandbox) : undefined;
+}
+
+/** What the provider noted beside the record before it made anything. */
+async function notedNetwork({ metadata }: Sandbox): Promise<LivingSandbox | undefined> {
+	const { id: sandboxId, folder } = metadata;
 	const note = await readNote(folder).catch(() => undefined);
 	if (note === undefined) return undefined;
 	const { provider, data } = note;

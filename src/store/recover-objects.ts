@@ -29,6 +29,7 @@ async function readSandboxes({
 	for (const { id, phase, value } of inOrder(records)) {
 		if (phase === 'making') {
 			sandboxes.unpublished.set(id, value.metadata);
+			sandboxes.halfMade.set(id, Promise.withResolvers());
 			continue;
 		}
 		sandboxes.add(value);

@@ -35,7 +35,7 @@ export async function takeOver(daemon: Daemon): Promise<Half> {
 export async function prepareChanges(daemon: Daemon, half: Half): Promise<Unfinished> {
 	const orphans = await findOrphans(daemon, half);
 	await renewLeases(daemon);
-	await daemon.network.restore(await livingNetworks(daemon));
+	await daemon.network.restore(await livingNetworks(daemon, half));
 	return { half, orphans };
 }
 

@@ -90,8 +90,14 @@ export class TestBed implements AsyncDisposable {
 		return this.#running ?? assert.fail('the daemon does not run');
 	}
 
-	/** `versions`: those of the shim protocol that this daemon speaks. */
-	async start(versions?: ConnectOptions['versions']): Promise<void> {
+	/**
+	 * `versions`: those of the shim protocol that this daemon speaks. `meanwhile`: runs when calls are served and what
+	 * was half done is not finished yet.
+	 */
+	async start(
+		versions?: ConnectOptions['versions'],
+		meanwhile: () => Promise<void> = async () => {},
+	): Promise<void> {
 		const { config } = loadConfig({
 			listen: `unix://${join(this.folder, 'cri.sock')}`,
 			root: join(this.folder, 'root'),
@@ -105,7 +111,7 @@ export class TestBed implements AsyncDisposable {
 		});
 		const daemon = await this.#open(config, launcher, versions);
 		await launcher.enterCgroups(daemon.cgroups.members(`/${this.instance}-system`));
-		await finishRecovery(daemon, await prepareChanges(daemon, await takeOver(daemon)));
+		const unfinished = await prepareChanges(daemon, await takeOver(daemon));
 		daemon.events.subscribe((event) => this.events.push(event));
 		const server = await startGrpcServer({
 			address: config.listen,
@@ -114,6 +120,8 @@ export class TestBed implements AsyncDisposable {
 			dispatcher: createDispatcher(daemon, handlers),
 		});
 		this.#running = { daemon, launcher, server, cri: connectCri(config.listen) };
+		await meanwhile();
+		await finishRecovery(daemon, unfinished);
 	}
 
 	/** As if the daemon had been killed: connections and launcher end, shims and containers go on. */

@@ -1,8 +1,10 @@
 /** A daemon that is killed and started again finds everything; what died meanwhile is told. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePort } from '../support/registry.ts';
 import { until } from '../support/until.ts';
 import { failureOf, TestBed } from './harness.ts';
 
@@ -162,6 +164,36 @@ test('what was half made is taken back, what was half removed is finished', asyn
 	);
 	assert.equal(await bed.sh(made, 'echo still here'), 'still here');
 	await bed.cri.RemovePodSandbox({ pod_sandbox_id: pod });
+});
+
+test('a half-made pod keeps its host port until it is taken back; a retry waits for that and has it then', async () => {
+	await using bed = await TestBed.start();
+	const ports = { port_mappings: [{ container_port: 80, host_port: await freePort() }] };
+	const config = bed.podConfig(ports);
+	const half = (await bed.cri.RunPodSandbox({ config })).pod_sandbox_id;
+	await bed.crash();
+	const record = join(bed.folder, 'state/sandboxes', half, 'record.json');
+	writeFileSync(record, readFileSync(record, 'utf8').replace('"phase":"made"', '"phase":"making"'));
+	let retry: Promise<{ readonly pod_sandbox_id: string }> | undefined;
+	await bed.start(undefined, async () => {
+		const refused = await failureOf(bed.runPod(ports));
+		assert.equal(refused.condition, 'FAILED_PRECONDITION');
+		assert.match(refused.message, new RegExp(`sandbox ${half.slice(0, 13)} .* holds`));
+		retry = bed.cri.RunPodSandbox({ config });
+		// Whether it waits: it has had every chance to get the port.
+		await until('the retry is under way', () => bed.daemon.sandboxes.unpublished.size > 1);
+	});
+	const { pod_sandbox_id } = (await retry) ?? assert.fail();
+	assert.notEqual(pod_sandbox_id, half);
+	const table = execFileSync('nft', ['list', 'table', 'inet', `gantry-${bed.instance}`], {
+		encoding: 'utf8',
+	});
+	assert.match(
+		table,
+		new RegExp(`${ports.port_mappings[0]?.host_port} comment "${pod_sandbox_id.slice(0, 13)}`),
+	);
+	await bed.cri.RemovePodSandbox({ pod_sandbox_id });
+	assert.deepEqual(bed.leftObjects(), []);
 });
 
 test('after a reboot layers, files of pods and leases are left, and they are freed', async () => {
