@@ -31,6 +31,7 @@ export { connectShim } from './shim/client.ts';
 export type { Op } from './shim/codec.ts';
 /** For the network hook: its plan and result are a NET_APPLY and a NET_APPLIED payload in a file. */
 export { decodeBody, encodeBody } from './shim/codec.ts';
+export { isHookFailure } from './shim/errors.ts';
 /** NET_* for network plans; FS_OPS are the kinds of file operations. */
 export { CONSTANTS, FS_OPS } from './shim/schema.ts';
 export type * from './types.ts';

@@ -77,6 +77,7 @@ async function takeBack(started: Rollback, log: Log): Promise<void> {
 
 async function startMetrics(daemon: Daemon): Promise<MetricsServer | undefined> {
 	if (daemon.config.metrics.address === '') return undefined;
+	daemon.metrics.collectProcess();
 	const server = await startMetricsServer(daemon.config.metrics.address, daemon.metrics, () =>
 		daemon.problems(),
 	);

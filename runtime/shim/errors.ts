@@ -53,6 +53,11 @@ export function explain(what: string, error: unknown, plan: readonly Op[] = []):
 	return make(sentence(what, error, plan), { cause: error });
 }
 
+/** Whether a create failed because of a hook. */
+export function isHookFailure(error: unknown): boolean {
+	return error instanceof Error && error.cause instanceof ProtocolError && error.cause.op === 'hooks';
+}
+
 function factoryFor({ errno, op, detail }: ProtocolError): typeof internal {
 	// A hook that failed has only words for it: `cannot write the result /x: ENOSPC`.
 	const errnos = op === 'hooks' ? (detail.match(/\bE[A-Z]{4,}\b/g) ?? []) : [];

@@ -111,7 +111,7 @@ export async function createProcess(
 	if (shim === undefined) throw unavailable(`The shim of sandbox ${sandboxId} is gone; run a new sandbox`);
 	const folder = daemon.containers.layerFolder(id);
 	const { stdin, stdin_once } = request.config;
-	return await shim.create({
+	const created = await shim.create({
 		id,
 		bundle: join(metadata.folder, 'bundle'),
 		spec: containerSpec(input),
@@ -123,4 +123,6 @@ export async function createProcess(
 		stdinOnce: stdin_once,
 		signal: timeline.signal,
 	});
+	daemon.metrics.planSteps(created.timings);
+	return created;
 }

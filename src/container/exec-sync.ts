@@ -73,6 +73,7 @@ async function run(
 	limits: Limits,
 ): Promise<ExecSyncResult | undefined> {
 	await using stream = await openStream(daemon, checkRuns(daemon, container), container, cmd, limits);
+	using _counted = daemon.metrics.streamOpened('exec');
 	const limit = daemon.config.runtime.execOutputMaxBytes;
 	const output = { stdout: new CappedOutput(limit), stderr: new CappedOutput(limit) };
 	for await (const { stream: name, data } of stream.output) output[name].add(data);

@@ -22,7 +22,9 @@ export async function startContainer(daemon: Daemon, id: string): Promise<void> 
 	const shim = checkCanStart(daemon, container);
 	const beganMs = performance.now();
 	const startedAtNs = await release(daemon, container, shim);
-	const elapsedUs = Math.round((performance.now() - beganMs) * 1000);
+	const elapsedMs = performance.now() - beganMs;
+	daemon.metrics.stage('StartContainer', 'start', elapsedMs / 1000);
+	const elapsedUs = Math.round(elapsedMs * 1000);
 	const startedUs = Number((startedAtNs - container.metadata.createdAtNs) / 1000n);
 	const timeline = [...container.status.timeline, { name: 'start', startedUs, elapsedUs }];
 	containers.update(fullId, { startedAtNs, timeline });
@@ -37,7 +39,10 @@ export async function startContainer(daemon: Daemon, id: string): Promise<void> 
 
 async function release(daemon: Daemon, container: Container, shim: Shim): Promise<bigint> {
 	try {
-		const { startedAtNs } = await changing('container.start', () => shim.start(container.metadata.id));
+		const { startedAtNs, timings } = await changing('container.start', () =>
+			shim.start(container.metadata.id),
+		);
+		daemon.metrics.planSteps(timings);
 		return startedAtNs;
 	} catch (error) {
 		return await startFailed(daemon, container, error);

@@ -48,6 +48,11 @@ export interface Container {
 	readonly status: ContainerStatus;
 }
 
+/** The state for people and metrics: `running`. */
+export function stateName(status: ContainerStatus): string {
+	return stateOf(status).slice('CONTAINER_'.length).toLowerCase();
+}
+
 /** The CRI state, derived from the timestamps. */
 export function stateOf(status: ContainerStatus): ContainerState {
 	if (status.unknown) return 'CONTAINER_UNKNOWN';

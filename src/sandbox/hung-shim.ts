@@ -37,6 +37,6 @@ async function giveUpIfHung(daemon: Daemon, sandboxId: string, shim: Shim): Prom
 		sandboxes.shims.delete(sandboxId, shim);
 		await killShim(shim.process);
 		shim.disconnect();
-		await shimLost(daemon, sandboxId);
+		await shimLost(daemon, sandboxId, undefined, 'hung');
 	}
 }

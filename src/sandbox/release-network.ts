@@ -4,7 +4,7 @@ import type { Sandbox } from './types.ts';
 
 /** Frees the sandbox's addresses and ports. A plug-in's failure is logged: it never keeps a sandbox. */
 export async function releaseNetwork(
-	{ network, log }: Pick<Daemon, 'network' | 'log'>,
+	{ network, log, metrics }: Pick<Daemon, 'network' | 'log' | 'metrics'>,
 	sandbox: Sandbox,
 ): Promise<void> {
 	const { metadata, status } = sandbox;
@@ -12,6 +12,7 @@ export async function releaseNetwork(
 	const complaint = await changing('network.release', () =>
 		network.release(metadata.id, metadata.folder, status.network),
 	);
-	if (complaint !== '')
-		log.warn('the network was released with a complaint', { sandbox: metadata.id, complaint });
+	if (complaint === '') return;
+	metrics.networkFailed('release');
+	log.warn('the network was released with a complaint', { sandbox: metadata.id, complaint });
 }

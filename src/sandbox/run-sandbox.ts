@@ -18,6 +18,7 @@ import {
 	networkResult,
 	prepareNetwork,
 	type Run,
+	startProcess,
 	startShim,
 } from './run-stages.ts';
 import { catchUp } from './shim-events.ts';
@@ -66,9 +67,7 @@ async function makeSandbox(
 		status = { ...status, shim: shim.process };
 		const created = await timeline.stage('create', () => createProcess(run, shim, prepared));
 		status = { ...status, pause: created.process };
-		await timeline.stage('start', () =>
-			changing('container.start', () => shim.start(metadata.id, { signal: timeline.signal })),
-		);
+		await timeline.stage('start', () => startProcess(run, shim));
 		const network = await timeline.stage('network.result', () => networkResult(run, prepared));
 		status = { ...status, network, state: 'ready' };
 		await timeline.stage('publish', () => publish(run, shim, { metadata, status }));

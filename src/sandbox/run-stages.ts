@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { changing } from '#base/fault-points.ts';
-import type { CreatedContainer, Shim } from '#runtime';
+import { type CreatedContainer, isHookFailure, type Shim } from '#runtime';
 import type { NetworkResult, PreparedNetwork } from '../network/types.ts';
 import type { Daemon } from '../server/types.ts';
 import { sandboxSpec } from '../spec/sandbox-spec.ts';
@@ -90,13 +90,28 @@ export async function createProcess(
 ): Promise<CreatedContainer> {
 	const { daemon, metadata, hostname, request, timeline } = run;
 	const input = await sandboxSpecInput(daemon, { metadata, hostname, request, hooks: prepared?.hooks ?? {} });
-	return await shim.create({
-		id: metadata.id,
-		bundle: join(metadata.folder, 'bundle'),
-		spec: sandboxSpec(input),
-		pins: prepared?.pins ?? [],
-		signal: timeline.signal,
-	});
+	try {
+		const created = await shim.create({
+			id: metadata.id,
+			bundle: join(metadata.folder, 'bundle'),
+			spec: sandboxSpec(input),
+			pins: prepared?.pins ?? [],
+			signal: timeline.signal,
+		});
+		daemon.metrics.planSteps(created.timings);
+		return created;
+	} catch (error) {
+		// Only the network has hooks.
+		if (isHookFailure(error)) daemon.metrics.networkFailed('attach');
+		throw error;
+	}
+}
+
+export async function startProcess({ daemon, metadata, timeline }: Run, shim: Shim): Promise<void> {
+	const { timings } = await changing('container.start', () =>
+		shim.start(metadata.id, { signal: timeline.signal }),
+	);
+	daemon.metrics.planSteps(timings);
 }
 
 export async function networkResult(
@@ -104,7 +119,8 @@ export async function networkResult(
 	prepared: PreparedNetwork | undefined,
 ): Promise<NetworkResult | undefined> {
 	if (prepared === undefined) return undefined;
-	const result = await prepared.result();
+	// Its times are in a file of the network, for `inspect`.
+	const { timings: _, ...result } = await prepared.result();
 	const { daemon, metadata } = run;
 	await changing('run.network-files', () =>
 		writeNetworkFiles(daemon.sandboxes.filesOf(metadata.id), run.hostname, run.request, result),

@@ -21,7 +21,11 @@ interface Target {
 export async function deleteFromRuntime(daemon: Daemon, target: Target): Promise<void> {
 	const plan = await readPlan(daemon, target);
 	const hookError = await carryOut(daemon, target, plan);
-	if (hookError !== '') daemon.log.warn('poststop hooks failed', { id: target.id, hookError });
+	if (hookError !== '') {
+		daemon.log.warn('poststop hooks failed', { id: target.id, hookError });
+		// Only the network has hooks.
+		daemon.metrics.networkFailed('detach');
+	}
 	if (plan !== undefined) return;
 	for (const path of await findCgroups(daemon, (id) => id === target.id)) await removeCgroup(daemon, path);
 }

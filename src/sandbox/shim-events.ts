@@ -1,6 +1,7 @@
 import { messageOf } from '#base/errors.ts';
 import type { ExitRecord, Shim, ShimContainer } from '#runtime';
 import { containerExited, containerLost } from '../container/exits.ts';
+import type { ShimLoss } from '../metrics/losses.ts';
 import type { Daemon } from '../server/types.ts';
 import { nowNs } from './clock.ts';
 
@@ -52,13 +53,19 @@ function sandboxExited({ sandboxes, events, log }: Daemon, exit: ExitRecord): vo
  * A shim that ends before its containers takes their streams and exit codes with it: what is left of them is
  * killed, and the sandbox is not ready any more.
  */
-export async function shimLost(daemon: Daemon, sandboxId: string, shim?: Shim): Promise<void> {
-	const { sandboxes, containers, events, log } = daemon;
+export async function shimLost(
+	daemon: Daemon,
+	sandboxId: string,
+	shim?: Shim,
+	how: ShimLoss = 'gone',
+): Promise<void> {
+	const { sandboxes, containers, events, log, metrics } = daemon;
 	// A connection that we closed ourselves has been forgotten before.
 	if (shim !== undefined && sandboxes.shims.get(sandboxId) !== shim) return;
 	if (shim !== undefined) sandboxes.shims.delete(sandboxId, shim);
 	if (sandboxes.get(sandboxId)?.status.state === 'ready') {
 		log.error('the shim of a sandbox is gone', { sandbox: sandboxId });
+		metrics.shimLost(how);
 		sandboxes.update(sandboxId, { state: 'notready', reason: 'ShimLost', message: 'its shim is gone' });
 		events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId, containerId: sandboxId, atNs: nowNs() });
 		await sandboxes.trySave(sandboxId);

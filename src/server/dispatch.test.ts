@@ -19,18 +19,23 @@ function setUp(
 ) {
 	const lines: Line[] = [];
 	const operations: string[] = [];
+	const underWay = new Set<string>();
 	const stages: string[] = [];
 	const recentErrors = new RecentErrors();
 	const daemon = {
 		log: createLog('trace', (line) => lines.push(JSON.parse(line))),
 		metrics: {
-			operation: (name: string, code: string) => operations.push(`${name} ${code}`),
+			operationBegan: ({ name }: { name: string }) => underWay.add(name),
+			operationEnded: ({ name }: { name: string }, code: string) => {
+				underWay.delete(name);
+				operations.push(`${name} ${code}`);
+			},
 			stage: (name: string, stage: string) => stages.push(`${name} ${stage}`),
 		},
 		recentErrors,
 	} as unknown as Daemon;
 	const dispatcher = createDispatcher(daemon, handlers as unknown as Handlers, changes);
-	return { dispatcher, lines, operations, stages, recentErrors };
+	return { dispatcher, lines, operations, underWay, stages, recentErrors };
 }
 
 const signal = new AbortController().signal;
@@ -131,6 +136,20 @@ describe('dispatch of a stream', () => {
 		for await (const message of dispatcher.stream('GetContainerEvents', {}, signal)) messages.push(message);
 		assert.deepEqual(messages, [{ number: 1 }, { number: 2 }]);
 		assert.deepEqual(operations, ['GetContainerEvents OK']);
+	});
+
+	it('ends when its reader stops in the middle', async () => {
+		const { dispatcher, operations, underWay } = setUp({
+			StreamContainers: async function* () {
+				yield* [{}, {}];
+			},
+		});
+		for await (const _message of dispatcher.stream('StreamContainers', {}, signal)) {
+			assert.deepEqual([...underWay], ['StreamContainers']);
+			break;
+		}
+		assert.deepEqual([...underWay], []);
+		assert.deepEqual(operations, ['StreamContainers CANCELLED']);
 	});
 
 	it('fails with a StatusError in the middle', async () => {

@@ -1,5 +1,5 @@
 /** What every RPC has in common: request id, log line, stages, metrics, and errors made into StatusErrors. */
-import { type Condition, fromSystemError, type StatusError } from '#base/errors.ts';
+import { type Condition, cancelled, fromSystemError, type StatusError } from '#base/errors.ts';
 import type { Log, LogFields } from '#base/log.ts';
 import type { RpcName } from '#cri-api';
 import type { Gate } from './gate.ts';
@@ -50,6 +50,9 @@ export function createDispatcher(daemon: Daemon, handlers: Handlers, changes?: G
 				operation.succeeded();
 			} catch (error) {
 				throw operation.failed(error);
+			} finally {
+				// Whoever reads it has stopped in the middle.
+				if (!operation.hasEnded) operation.failed(cancelled('The client has left'));
 			}
 		},
 	};
@@ -61,33 +64,39 @@ const READS =
 
 class Operation {
 	readonly call: Call;
+	readonly name: RpcName;
+	readonly startedMs = performance.now();
 	readonly #daemon: Daemon;
-	readonly #name: RpcName;
 	readonly #log: Log;
-	readonly #startedMs = performance.now();
 	readonly #stages: StageTime[] = [];
+	#hasEnded = false;
 
 	constructor(daemon: Daemon, name: RpcName, request: object, signal: AbortSignal, number: number) {
 		this.#daemon = daemon;
-		this.#name = name;
+		this.name = name;
 		this.#log = daemon.log.child({ request: number, rpc: name, ...objectsOf(request) });
 		this.call = { signal, log: this.#log, stage: (stage, work) => this.#stage(stage, work) };
+		daemon.metrics.operationBegan(this);
+	}
+
+	get hasEnded(): boolean {
+		return this.#hasEnded;
 	}
 
 	succeeded(): void {
-		const level = READS.test(this.#name) ? 'debug' : 'info';
-		this.#log[level](`${this.#name} done`, this.#finish('OK'));
+		const level = READS.test(this.name) ? 'debug' : 'info';
+		this.#log[level](`${this.name} done`, this.#finish('OK'));
 	}
 
 	failed(error: unknown): StatusError {
-		const failure = fromSystemError(`${this.#name} failed`, error);
+		const failure = fromSystemError(`${this.name} failed`, error);
 		const fields = { ...this.#finish(failure.condition), error: failure.message };
 		if (!EXPECTED.has(failure.condition))
-			this.#daemon.recentErrors.add({ rpc: this.#name, code: failure.condition, message: failure.message });
+			this.#daemon.recentErrors.add({ rpc: this.name, code: failure.condition, message: failure.message });
 		if (failure.condition === 'INTERNAL')
-			this.#log.error(`${this.#name} failed`, { ...fields, stack: stackOf(failure) });
-		else if (EXPECTED.has(failure.condition)) this.#log.info(`${this.#name} failed`, fields);
-		else this.#log.warn(`${this.#name} failed`, fields);
+			this.#log.error(`${this.name} failed`, { ...fields, stack: stackOf(failure) });
+		else if (EXPECTED.has(failure.condition)) this.#log.info(`${this.name} failed`, fields);
+		else this.#log.warn(`${this.name} failed`, fields);
 		return failure;
 	}
 
@@ -98,13 +107,14 @@ class Operation {
 		} finally {
 			const elapsedMs = performance.now() - startedMs;
 			this.#stages.push({ name, elapsedMs });
-			this.#daemon.metrics.stage(this.#name, name, elapsedMs / 1000);
+			this.#daemon.metrics.stage(this.name, name, elapsedMs / 1000);
 		}
 	}
 
 	#finish(code: Condition | 'OK'): LogFields {
-		const elapsedMs = performance.now() - this.#startedMs;
-		this.#daemon.metrics.operation(this.#name, code, elapsedMs / 1000);
+		this.#hasEnded = true;
+		const elapsedMs = performance.now() - this.startedMs;
+		this.#daemon.metrics.operationEnded(this, code, elapsedMs / 1000);
 		const stages = Object.fromEntries(this.#stages.map((stage) => [stage.name, rounded(stage.elapsedMs)]));
 		return { code, durationMs: rounded(elapsedMs), ...(this.#stages.length > 0 && { stagesMs: stages }) };
 	}

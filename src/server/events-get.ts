@@ -29,6 +29,7 @@ export const getContainerEvents: StreamHandler<'GetContainerEvents'> = async fun
 	const log = logOf(daemon);
 	if (log.readers >= READERS_LIMIT)
 		throw resourceExhausted(`${log.readers} clients read events already; end some of those streams`);
+	using _counted = daemon.metrics.streamOpened('events');
 	let total = 0;
 	const onMissed = (count: number): void => {
 		dropped(daemon, call, total, count);

@@ -6,9 +6,9 @@ import { openImageStore } from '#images';
 import { type Cgroups, connectShim, nativeBinary, runtimeFeatures } from '#runtime';
 import type { Config } from '../config/types.ts';
 import { Containers } from '../container/containers.ts';
-import { stateOf } from '../container/types.ts';
+import { stateName } from '../container/types.ts';
 import { EventBus } from '../events/event-bus.ts';
-import { countBy, createMetrics, type Metrics } from '../metrics/metrics.ts';
+import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { openNetwork } from '../network/index.ts';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { Sandboxes } from '../sandbox/sandboxes.ts';
@@ -40,8 +40,9 @@ export async function openStores(
 		log,
 	});
 	const metrics = createMetrics(VERSION, {
-		containers: () => countBy(containers.list(), ({ status }) => stateOf(status)),
-		sandboxes: () => countBy(sandboxes.list(), ({ status }) => status.state),
+		containers: () => containers.list().map(({ status }) => stateName(status)),
+		sandboxes: () => sandboxes.list().map(({ status }) => status.state),
+		networkReady: () => daemon.network.status().ready,
 	});
 	launcher.onRestart = () => metrics.launcherRestarted();
 	const stats = new Stats({

@@ -140,7 +140,7 @@ describe('what containers use', () => {
 		const { address } = await daemon.process.line(/Serving \/metrics/);
 		const text = await (await fetch(`http://${address}/metrics`)).text();
 		assert.match(text, /^gantry_oom_kills_total 1$/m);
-		assert.match(text, /^gantry_containers\{state="CONTAINER_EXITED"\} 2$/m);
+		assert.match(text, /^gantry_containers\{state="exited"\} 2$/m);
 		assert.match(text, /^gantry_image_pulls_total\{result="ok"\} 1$/m);
 	});
 });

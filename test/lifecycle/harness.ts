@@ -287,7 +287,11 @@ export class TestBed implements AsyncDisposable {
 				treeUsage: (path) => launcher.treeUsage(path),
 				log,
 			}),
-			metrics: createMetrics('0.0.0-test', { containers: () => new Map(), sandboxes: () => new Map() }),
+			metrics: createMetrics('0.0.0-test', {
+				containers: () => [],
+				sandboxes: () => [],
+				networkReady: () => true,
+			}),
 			features: await runtimeFeatures(),
 			pulls: new PullsUnderWay(),
 			recentErrors: new RecentErrors(),
