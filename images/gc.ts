@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { changing } from '#base/fault-points.ts';
 import type { ContentStore } from './content/content-store.ts';
@@ -70,18 +70,24 @@ export class GarbageCollector {
 
 	/** Everything that is left over, for the doctor. */
 	async find(): Promise<Waste[]> {
-		const parts = [
-			this.#interrupted(),
-			this.#unneededDocuments(),
-			this.#brokenImages(),
-			this.#staleLeases(),
-			this.#unreadable(),
-		];
+		const parts = [this.#interrupted(), this.#unneededDocuments(), this.#brokenImages(), this.#unreadable()];
 		return [...this.#unneededLayers(), ...(await Promise.all(parts)).flat()];
 	}
 
+	/** Images that a holder's container runs on, and whose record or layers are lost. */
+	#lostImages(): readonly string[] {
+		const { index, leases } = this.#stores;
+		const whole = new Set(index.list().map((image) => image.id));
+		return leases
+			.list()
+			.map(({ imageId }) => imageId)
+			.filter((id) => !whole.has(id));
+	}
+
+	/** None while a container runs on an image without a record: any of them may be one of its layers. */
 	#unneededLayers(): Waste[] {
 		const { index, snapshots } = this.#stores;
+		if (this.#lostImages().some((id) => index.record(id) === undefined)) return [];
 		const needed = new Set([...index.records()].flatMap((record) => record.chainIds));
 		return [...snapshots.all()]
 			.filter(({ chainId }) => !needed.has(chainId) && !this.#held.has(chainId))
@@ -94,8 +100,10 @@ export class GarbageCollector {
 	}
 
 	async #interrupted(): Promise<Waste[]> {
-		const { snapshots, files } = this.#stores;
-		const found = (await snapshots.interrupted()).map(async (path) => ({
+		const { snapshots, files, setAside } = this.#stores;
+		const unreadable = new Set(setAside.left.map(({ path }) => path));
+		const interrupted = (await snapshots.interrupted()).filter((path) => !unreadable.has(path));
+		const found = interrupted.map(async (path) => ({
 			path,
 			why: 'the unpacking or removal of a layer was interrupted',
 			bytes: (await files.treeUsage(path).catch(() => undefined))?.bytes ?? 0,
@@ -118,50 +126,45 @@ export class GarbageCollector {
 	}
 
 	async #brokenImages(): Promise<Waste[]> {
-		const { index } = this.#stores;
+		const { index, leases } = this.#stores;
 		const whole = new Set(index.list().map((image) => image.id));
 		return [...index.records()]
 			.filter(({ id }) => !whole.has(id))
-			.map(({ id, tags, digests }) => ({
-				path: index.path(id),
-				why: `a layer of the image ${tags[0] ?? digests[0]} is gone; pull it again or remove it`,
-				bytes: 0,
-				remove: () => index.delete(id),
-			}));
+			.map(({ id, tags, digests }) => {
+				const why = `a layer of the image ${tags[0] ?? digests[0]} is gone; pull it again or remove it`;
+				const path = index.path(id);
+				const [holder] = leases.holdersOf(id);
+				// Its other layers are needed as long as somebody runs on them.
+				if (holder !== undefined)
+					return { path, why: `${why}, once ${holder} does not use it`, bytes: 0, remove: async () => {} };
+				return { path, why, bytes: 0, remove: () => index.delete(id) };
+			});
 	}
 
-	async #staleLeases(): Promise<Waste[]> {
-		const { index, leases } = this.#stores;
-		return leases
-			.list()
-			.filter(({ imageId }) => index.record(imageId) === undefined)
-			.map(({ holder, imageId }) => ({
-				path: leases.path(holder),
-				why: `${holder} holds the image ${imageId}, which is not here`,
-				bytes: 0,
-				remove: () => leases.release(holder),
-			}));
-	}
-
+	/** Left alone while a container runs on an image that is not whole: what that misses may be among them. */
 	async #unreadable(): Promise<Waste[]> {
-		const { root, left } = this.#stores.setAside;
+		const { files, setAside } = this.#stores;
+		const { root, left } = setAside;
+		const inUse = this.#lostImages().length > 0;
+		const waste = (path: string, why: string, bytes: number): Waste => ({
+			path,
+			why: inUse ? `${why}; it stays while a container runs on an image that cannot be read` : why,
+			bytes,
+			remove: async () => (inUse ? undefined : await files.removeTree(path)),
+		});
 		const names = await readdir(root).catch(() => []);
-		const found = names.map(async (name) => {
+		const kept = names.map(async (name) => {
 			const path = join(root, name);
 			const bytes = (await stat(path).catch(() => undefined))?.size ?? 0;
-			return {
-				path,
-				why: 'a record that could not be read was kept here',
-				bytes,
-				remove: () => rm(path, { recursive: true, force: true }),
-			};
+			return waste(path, 'a record that could not be read was kept here', bytes);
 		});
-		const unread = left.map(({ path, why }) => ({
-			path,
-			why: `it cannot be read: ${why}; the next start of the daemon would keep it aside in ${root}`,
-			bytes: 0,
-			remove: () => rm(path, { force: true }),
-		}));
-		return [...unread, ...(await Promise.all(found))];
+		const unread = left.map(({ path, why }) =>
+			waste(
+				path,
+				`it cannot be read: ${why}; the next start of the daemon would keep it aside in ${root}`,
+				0,
+			),
+		);
+		return [...unread, ...(await Promise.all(kept))];
 	}
 }

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import {
 	closeSync,
 	copyFileSync,
+	existsSync,
 	mkdirSync,
 	mkdtempSync,
 	openSync,
@@ -120,6 +121,40 @@ for (const [what, damage] of damages) {
 		assert.equal((await opened.reopen()).list().length, 2);
 	});
 }
+
+test('layers that a container runs on stay, also when nobody can tell any more that they are its', async () => {
+	await using opened = await openTestStore();
+	const image = await opened.store.pull(pushed.reference);
+	await opened.store.pull(other.reference);
+	const { lowers } = await opened.store.lease(image.id, 'c');
+	const record = join(opened.root, 'images', `${image.id.slice(7)}.json`);
+	const layer = join(lowers[0] ?? '', '../layer.json');
+	const [wasRecord, wasLayer] = [readFileSync(record), readFileSync(layer)];
+	const areThere = (): readonly boolean[] => lowers.map((path) => existsSync(path));
+	const fixes = async (): Promise<void> => {
+		// As gantry doctor does.
+		await using doctor = await openTestStore({ root: opened.root, lookOnly: true });
+		await doctor.store.garbage({ fix: true });
+	};
+
+	writeFileSync(layer, '{');
+	await fixes();
+	assert.deepEqual(areThere(), [true, true], 'one layer cannot be read');
+	writeFileSync(layer, wasLayer);
+	writeFileSync(record, '{');
+	await fixes();
+	assert.deepEqual(areThere(), [true, true], 'its image cannot be read');
+	const store = await opened.reopen();
+	await store.remove(other.reference);
+	assert.deepEqual(areThere(), [true, true], 'another image was removed');
+
+	await store.release('c');
+	writeFileSync(record, wasRecord);
+	writeFileSync(layer, '{');
+	await fixes();
+	await fixes();
+	assert.deepEqual(areThere(), [false, false], 'nobody uses them');
+});
 
 test('a store of a later version is left alone', async () => {
 	await using opened = await openTestStore();
