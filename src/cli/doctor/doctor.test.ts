@@ -48,6 +48,22 @@ test('folders, layers and sockets that no record knows are found', async () => {
 	]);
 });
 
+test('a host name of lost files is told only if it is one: containers may write anything there', async () => {
+	const { config } = loadConfig({ config: await emptyConfig(), root: join(folder, 'names'), state });
+	const owned = await readOwned(join(folder, 'none'), false);
+	const texts = ['web-1\n', '\u001b]0;evil\u0007', `${'a'.repeat(64)}\n`, 'a'.repeat(1_000_000)];
+	for (const [index, text] of texts.entries()) {
+		const files = join(folder, 'names/sandboxes', id(String(index)));
+		await mkdir(files, { recursive: true });
+		await writeFile(join(files, 'hostname'), text);
+	}
+	const told = (await findFiles({ config, daemonRuns: true, owned }))
+		.filter(({ kind }) => kind === 'files of a pod')
+		.map(({ ownerName }) => ownerName);
+	const named = (name: string): string => `the pod with host name ${name}`;
+	assert.deepEqual(told, [named('web-1'), '', named('a'.repeat(64)), '']);
+});
+
 test('what the records say depends on whether a daemon stands behind them', async () => {
 	await mkdir(join(state, 'sandboxes', id('b')), { recursive: true });
 	await writeFile(join(state, 'sandboxes', id('b'), 'record.json'), '{ broken');

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isHalfWritten } from '#base/atomic-file.ts';
 import type { Finding } from './finding.ts';
@@ -62,10 +62,26 @@ async function lostFolders({ config, owned }: Scene): Promise<readonly Finding[]
 	return (await Promise.all(findings)).flat();
 }
 
-/** A pod's host name, in words; the files of a lost pod tell no more of it. */
+/** Longest host name of the kernel's. */
+const HOST_NAME_BYTES = 64;
+
+/**
+ * A pod's host name, in words; the files of a lost pod tell no more of it. Its containers may have written anything
+ * there, of any length: whoever reads this at a terminal is to see a name or nothing.
+ */
 async function hostName(folder: string): Promise<string> {
-	const name = (await readFile(join(folder, 'hostname'), 'utf8').catch(() => '')).trim();
-	return name === '' ? '' : `the pod with host name ${name}`;
+	const name = (await beginningOf(join(folder, 'hostname'))).trim();
+	return /^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$/.test(name) ? `the pod with host name ${name}` : '';
+}
+
+async function beginningOf(path: string): Promise<string> {
+	try {
+		await using file = await open(path);
+		const { buffer, bytesRead } = await file.read(Buffer.alloc(HOST_NAME_BYTES + 1));
+		return buffer.toString('utf8', 0, bytesRead);
+	} catch {
+		return '';
+	}
 }
 
 async function lostSockets({ config, owned, daemonRuns }: Scene): Promise<readonly Finding[]> {
