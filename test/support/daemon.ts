@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { connectCri, type TestCri } from './cri-client.ts';
 import { leftoversOf } from './leftovers.ts';
 
-const GANTRYD = fileURLToPath(new URL('../../src/gantryd.ts', import.meta.url));
+/** What people start: it becomes the daemon, so that its process id is the daemon's. */
+const GANTRYD = fileURLToPath(new URL('../../hack/gantryd', import.meta.url));
 
 export interface LogLine {
 	readonly level: string;
@@ -64,7 +65,7 @@ export function spawnDaemon(
 	args: readonly string[],
 	env: Readonly<Record<string, string>> = {},
 ): DaemonProcess {
-	const child = spawn(process.execPath, [GANTRYD, ...args], {
+	const child = spawn(GANTRYD, args, {
 		stdio: ['ignore', 'inherit', 'pipe'],
 		env: { ...process.env, ...env },
 	});

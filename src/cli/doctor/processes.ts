@@ -49,7 +49,7 @@ async function isOrphan(pid: number): Promise<boolean> {
 	const parent = /^PPid:\t(\d+)$/m.exec(status)?.[1];
 	if (parent === undefined || parent === String(process.pid)) return false;
 	const words = (await readFile(`/proc/${parent}/cmdline`, 'utf8').catch(() => '')).split('\0');
-	return !words.some((word) => /(^|\/)gantry(d)?(\.ts)?$/.test(word));
+	return !words.some((word) => /(^|\/)gantryd?(\.ts|\.mjs)?$/.test(word));
 }
 
 /** The sandboxes that a shim of the instance lives for. */
