@@ -6,8 +6,9 @@ import { once } from 'node:events';
 import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import type { StatusError } from '#base/errors.ts';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf, type StatusError } from '#base/errors.ts';
 import { connectCri } from '../support/cri-client.ts';
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts';
 import { until } from '../support/until.ts';
@@ -52,11 +53,26 @@ describe('a daemon with clients that misbehave', () => {
 		assert.ok(grown < 200, `its memory grew by ${Math.round(grown)} MB`);
 	}
 
+	const opened = new Set<Socket>();
+	afterEach(() => {
+		for (const socket of opened) socket.destroy();
+		opened.clear();
+	});
+
+	/** EAGAIN: more wait to be accepted than the kernel keeps, because we are faster than the daemon. */
 	async function open(): Promise<Socket> {
-		const socket = connect(join(daemon.folder, 'cri.sock'));
-		socket.on('error', () => {});
-		await once(socket, 'connect');
-		return socket;
+		for (let tries = 0; ; tries++) {
+			const socket = connect(join(daemon.folder, 'cri.sock'));
+			socket.on('error', () => {});
+			opened.add(socket);
+			try {
+				await once(socket, 'connect');
+				return socket;
+			} catch (error) {
+				if (errnoOf(error) !== 'EAGAIN' || tries === 1000) throw error;
+			}
+			await sleep(10);
+		}
 	}
 
 	async function openMany(count: number): Promise<Socket[]> {
