@@ -35,7 +35,11 @@ describe('metrics server', () => {
 		call('RunPodSandbox', 'OK', 0.02);
 		call('RunPodSandbox', 'NOT_FOUND', 0.001);
 		metrics.stage('RunPodSandbox', 'network', 0.004);
-		metrics.planSteps([{ kind: 'mount_fs', elapsedNs: 30_000 }]);
+		metrics.planSteps([
+			{ kind: 'mount_fs', elapsedNs: 10_000 },
+			{ kind: 'pivot', elapsedNs: 1000 },
+			{ kind: 'mount_fs', elapsedNs: 20_000 },
+		]);
 		metrics.images.pulled({ ok: true, bytes: 1000, elapsedMs: 200 });
 		metrics.images.layerReused(500);
 		metrics.oomKilled();
@@ -51,6 +55,7 @@ describe('metrics server', () => {
 			'gantry_stage_duration_seconds_count{operation="RunPodSandbox",stage="network"} 1',
 			'gantry_plan_step_duration_seconds_bucket{le="0.00002",step="mount_fs"} 0',
 			'gantry_plan_step_duration_seconds_bucket{le="0.0001",step="mount_fs"} 1',
+			'gantry_plan_step_duration_seconds_bucket{le="0.000005",step="pivot"} 1',
 			'gantry_image_pulls_total{result="ok"} 1',
 			'gantry_image_pull_bytes_total 1000',
 			'gantry_image_layers_reused_total 1',

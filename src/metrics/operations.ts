@@ -16,6 +16,7 @@ export interface OperationMetrics {
 
 export function createOperationMetrics(registers: Registry[]): OperationMetrics {
 	const underWay = new Set<OperationUnderWay>();
+	const names = new Set<string>();
 	const ended = new Counter({
 		name: 'gantry_operations_total',
 		help: 'CRI calls that have ended, by gRPC code.',
@@ -29,9 +30,12 @@ export function createOperationMetrics(registers: Registry[]): OperationMetrics 
 		buckets: CALL_SECONDS,
 		registers,
 	});
-	addUnderWay(registers, underWay);
+	addUnderWay(registers, underWay, names);
 	return {
-		operationBegan: (operation) => underWay.add(operation),
+		operationBegan(operation) {
+			underWay.add(operation);
+			names.add(operation.name);
+		},
 		operationEnded(operation, code, seconds) {
 			underWay.delete(operation);
 			ended.inc({ operation: operation.name, code });
@@ -41,8 +45,11 @@ export function createOperationMetrics(registers: Registry[]): OperationMetrics 
 }
 
 /** How many run, and for how long: a call that hangs is seen before anyone's deadline. */
-function addUnderWay(registers: Registry[], underWay: ReadonlySet<OperationUnderWay>): void {
-	const seen = new Set<string>();
+function addUnderWay(
+	registers: Registry[],
+	underWay: ReadonlySet<OperationUnderWay>,
+	names: ReadonlySet<string>,
+): void {
 	const gauge = (name: string, help: string, fill: (gauge: Gauge<'operation'>) => void) =>
 		new Gauge({
 			name,
@@ -50,8 +57,7 @@ function addUnderWay(registers: Registry[], underWay: ReadonlySet<OperationUnder
 			labelNames: ['operation'],
 			registers,
 			collect() {
-				for (const operation of underWay) seen.add(operation.name);
-				for (const operation of seen) this.set({ operation }, 0);
+				for (const operation of names) this.set({ operation }, 0);
 				fill(this);
 			},
 		});
