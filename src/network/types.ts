@@ -42,7 +42,6 @@ export interface NetworkResult {
 	};
 	/** The provider's own data, opaque to the daemon. */
 	readonly data: unknown;
-	readonly timings?: readonly { readonly label: string; readonly elapsedNs: number }[];
 }
 
 /** A sandbox that lives, with what its record says of its network. */

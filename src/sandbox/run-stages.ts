@@ -119,8 +119,7 @@ export async function networkResult(
 	prepared: PreparedNetwork | undefined,
 ): Promise<NetworkResult | undefined> {
 	if (prepared === undefined) return undefined;
-	// Its times are in a file of the network, for `inspect`.
-	const { timings: _, ...result } = await prepared.result();
+	const result = await prepared.result();
 	const { daemon, metadata } = run;
 	await changing('run.network-files', () =>
 		writeNetworkFiles(daemon.sandboxes.filesOf(metadata.id), run.hostname, run.request, result),

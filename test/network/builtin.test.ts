@@ -409,7 +409,7 @@ if (onPrivateHost(import.meta.filename)) {
 			assert.ok(lines.some((line) => line.startsWith(`pod   address ${pod.v4}/`)));
 			assert.ok(lines.some((line) => /^host {2}map 2 host ports/.test(line)));
 			if (process.env.SHOW_PLAN) console.error(lines.join('\n'));
-			assert.equal(pod.result.timings?.length, lines.length);
+			for (const line of lines) assert.match(line, / {2}\d+ µs$/);
 			await stopPod(network, pod);
 		});
 	});

@@ -113,18 +113,11 @@ export class BuiltinProvider implements NetworkProvider {
 			},
 			pins: [],
 			result: async () => {
-				const results = await readResults(files.result);
-				if (results === undefined)
+				if ((await readResults(files.result)) === undefined)
 					throw internal(
 						`The network hook of sandbox ${request.sandboxId} left no result: the bundle's createRuntime hook did not run`,
 					);
-				return resultOf(
-					allocation,
-					results.map(({ step, elapsed_ns }) => ({
-						label: steps[step]?.label ?? '',
-						elapsedNs: Number(elapsed_ns),
-					})),
-				);
+				return resultOf(allocation);
 			},
 			abandon: undo,
 		};
@@ -299,10 +292,9 @@ async function recordedAllocation(sandbox: Recorded): Promise<Allocation | undef
 	return undefined;
 }
 
-const resultOf = (allocation: Allocation, timings: NonNullable<NetworkResult['timings']>): NetworkResult => ({
+const resultOf = (allocation: Allocation): NetworkResult => ({
 	provider: 'builtin',
 	ips: allocation.addresses.map(({ address }) => formatAddress(address)),
 	interfaceName: POD_INTERFACE,
 	data: encodeAllocation(allocation),
-	timings,
 });
