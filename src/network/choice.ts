@@ -58,7 +58,7 @@ export class ProviderChoice implements NetworkProvider {
 		const owner = result?.provider ?? (await readNote(folder).catch(() => undefined))?.provider;
 		const { builtin, cni } = this.#options;
 		const sentences = [
-			...(owner === 'cni' ? [] : [await builtin.release(sandboxId, folder, result)]),
+			...(owner === 'cni' ? [] : [await builtin.release(sandboxId, folder)]),
 			...(owner === 'builtin' ? [] : [await cni.release(sandboxId)]),
 		];
 		return sentences.filter((sentence) => sentence !== '').join('; ');

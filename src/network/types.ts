@@ -96,7 +96,7 @@ export interface NetworkProvider {
 	/** Never blocks, never touches another process. */
 	status(): NetworkStatus;
 	prepare(request: SandboxNetworkRequest): Promise<PreparedNetwork>;
-	/** After the poststop hook (or when no shim could run it): frees addresses and host ports, removes pins. Idempotent; never fails for a plug-in's failure, returns its sentence. */
+	/** After the poststop hook (or when no shim could run it): frees addresses and host ports, removes pins. Idempotent: what was freed before may be another's by now and stays. Never fails for a plug-in's failure, returns its sentence. */
 	release(sandboxId: string, folder: string, result: NetworkResult | undefined): Promise<string>;
 	/** At daemon start: takes over the results of living sandboxes; everything else of this instance on the machine is freed. */
 	restore(living: readonly LivingSandbox[]): Promise<void>;

@@ -12,13 +12,18 @@ export class CleanUp {
 		return this.#failures;
 	}
 
-	/** Runs one step; `what` follows "Cannot". A step that is late goes on by itself, the next one begins. */
-	async step(what: string, timeoutMs: number, work: () => Promise<unknown>): Promise<void> {
+	/**
+	 * Runs one step and answers whether it succeeded; `what` follows "Cannot". A step that is late goes on by itself,
+	 * the next one begins.
+	 */
+	async step(what: string, timeoutMs: number, work: () => Promise<unknown>): Promise<boolean> {
 		try {
 			await within(what, timeoutMs, work);
+			return true;
 		} catch (error) {
 			this.#failures.push(`cannot ${what}: ${messageOf(error)}`);
 			this.#conditions.add(fromSystemError('', error).condition);
+			return false;
 		}
 	}
 

@@ -1,11 +1,8 @@
-import { join } from 'node:path';
-import { changing } from '#base/fault-points.ts';
-import { stopContainer } from '../container/stop-container.ts';
+import { hasEnded, stopContainer } from '../container/stop-container.ts';
 import type { Daemon } from '../server/types.ts';
 import { CleanUp } from './clean-up.ts';
 import { nowNs } from './clock.ts';
-import { releaseNetwork } from './release-network.ts';
-import { DELETE_TIMEOUT_MS, deleteFromRuntime } from './runtime-delete.ts';
+import { endNetwork } from './release-network.ts';
 import type { Sandbox } from './types.ts';
 
 /** Longest time for containers that are being made when their sandbox stops. */
@@ -16,10 +13,11 @@ const MAKING_TIMEOUT_MS = 60_000;
  * while it runs, is fine; so is an id that nobody has.
  */
 export async function stopSandbox(daemon: Daemon, id: string): Promise<void> {
-	const { sandboxes } = daemon;
+	const { sandboxes, containers } = daemon;
 	const sandbox = sandboxes.find(id);
-	if (sandbox === undefined || sandbox.status.networkReleased) return;
+	if (sandbox === undefined) return;
 	const fullId = sandbox.metadata.id;
+	if (sandbox.status.networkReleased && containers.ofSandbox(fullId).every(hasEnded)) return;
 	const running = sandboxes.stops.get(fullId);
 	if (running !== undefined) return await running;
 	const stopping = stop(daemon, sandbox).finally(() => sandboxes.stops.delete(fullId));
@@ -29,7 +27,7 @@ export async function stopSandbox(daemon: Daemon, id: string): Promise<void> {
 
 async function stop(daemon: Daemon, { metadata, status }: Sandbox): Promise<void> {
 	const { sandboxes, containers, events } = daemon;
-	const { id, folder } = metadata;
+	const { id } = metadata;
 	const wasReady = status.state === 'ready';
 	// Before the first await: a container that is being made sees it before it is published.
 	if (wasReady) sandboxes.update(id, { state: 'notready', reason: 'Stopped', message: '' });
@@ -40,15 +38,8 @@ async function stop(daemon: Daemon, { metadata, status }: Sandbox): Promise<void
 			containers.ofSandbox(id).map((container) => stopContainer(daemon, container.metadata.id, 0)),
 		);
 	});
-	await cleanUp.step(`delete the process of sandbox ${id}`, DELETE_TIMEOUT_MS, () =>
-		deleteFromRuntime(daemon, { sandboxId: id, id, bundle: join(folder, 'bundle') }),
-	);
-	await cleanUp.step(`release the network of sandbox ${id}`, DELETE_TIMEOUT_MS, () =>
-		releaseNetwork(daemon, { metadata, status }),
-	);
+	if (!status.networkReleased) await endNetwork(daemon, { metadata, status }, cleanUp);
 	if (wasReady)
 		events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId: id, containerId: id, atNs: nowNs() });
 	cleanUp.throwIfFailed(`Cannot stop sandbox ${id}`);
-	sandboxes.update(id, { networkReleased: true });
-	await changing('stop.record', () => sandboxes.trySave(id));
 }

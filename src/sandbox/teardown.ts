@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { changing } from '#base/fault-points.ts';
 import { teardownContainer } from '../container/teardown.ts';
 import type { Daemon } from '../server/types.ts';
@@ -7,8 +6,7 @@ import { CleanUp } from './clean-up.ts';
 import { endShim } from './end-shim.ts';
 import { removeMadeCgroups } from './made-cgroups.ts';
 import { sandboxName } from './metadata.ts';
-import { releaseNetwork } from './release-network.ts';
-import { DELETE_TIMEOUT_MS, deleteFromRuntime } from './runtime-delete.ts';
+import { endNetwork } from './release-network.ts';
 import type { Sandbox } from './types.ts';
 
 /** Longest time that one short step may take. */
@@ -30,14 +28,7 @@ export async function teardownSandbox(
 	if (config.metadata !== null) sandboxes.names.release(sandboxName(config.metadata), id);
 	for (const container of containers.ofSandbox(id)) await teardownContainer(daemon, container, cleanUp);
 	// Once the network is released the process has been deleted too (StopPodSandbox).
-	const stopped = sandbox.status.networkReleased;
-	if (!stopped)
-		await cleanUp.step(`delete the process of sandbox ${id}`, DELETE_TIMEOUT_MS, () =>
-			deleteFromRuntime(daemon, { sandboxId: id, id, bundle: join(folder, 'bundle') }),
-		);
-	await cleanUp.step(`release the network of sandbox ${id}`, DELETE_TIMEOUT_MS, () =>
-		releaseNetwork(daemon, sandbox),
-	);
+	if (!sandbox.status.networkReleased) await endNetwork(daemon, sandbox, cleanUp);
 	await cleanUp.step(`end the shim of sandbox ${id}`, STEP_TIMEOUT_MS, () => endShim(daemon, sandbox));
 	await cleanUp.step(`remove the cgroups made for sandbox ${id}`, STEP_TIMEOUT_MS, () =>
 		removeMadeCgroups(daemon, sandbox.metadata),

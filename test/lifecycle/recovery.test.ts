@@ -8,6 +8,17 @@ import { freePort } from '../support/registry.ts';
 import { until } from '../support/until.ts';
 import { failureOf, TestBed } from './harness.ts';
 
+/** The beginnings of the ids of sandboxes to which a host port leads, each once. */
+function holders(bed: TestBed, ports: { readonly port_mappings: readonly { readonly host_port: number }[] }) {
+	const table = execFileSync('nft', ['list', 'table', 'inet', `gantry-${bed.instance}`], {
+		encoding: 'utf8',
+	});
+	const elements = table.matchAll(
+		new RegExp(`\\b${ports.port_mappings[0]?.host_port} comment "(\\w+) `, 'g'),
+	);
+	return [...new Set([...elements].map((match) => match[1]))];
+}
+
 const exists = (pid: number): boolean => existsSync(`/proc/${pid}/exe`);
 
 test('running containers are taken over, and exits that happened meanwhile are told', async () => {
@@ -185,15 +196,28 @@ test('a half-made pod keeps its host port until it is taken back; a retry waits 
 	});
 	const { pod_sandbox_id } = (await retry) ?? assert.fail();
 	assert.notEqual(pod_sandbox_id, half);
-	const table = execFileSync('nft', ['list', 'table', 'inet', `gantry-${bed.instance}`], {
-		encoding: 'utf8',
-	});
-	assert.match(
-		table,
-		new RegExp(`${ports.port_mappings[0]?.host_port} comment "${pod_sandbox_id.slice(0, 13)}`),
-	);
+	assert.deepEqual(holders(bed, ports), [pod_sandbox_id.slice(0, 13)]);
 	await bed.cri.RemovePodSandbox({ pod_sandbox_id });
 	assert.deepEqual(bed.leftObjects(), []);
+});
+
+test('a stop that fails at a container frees the host port once: who gets it keeps it, also over a restart', async () => {
+	await using bed = await TestBed.start();
+	const ports = { port_mappings: [{ container_port: 80, host_port: await freePort() }] };
+	const stuck = await bed.runPod(ports);
+	await bed.run(stuck);
+	const shim = bed.daemon.sandboxes.shims.get(stuck) ?? assert.fail();
+	shim.kill = () => Promise.reject(new Error('it does not die'));
+	const stop = () => bed.cri.StopPodSandbox({ pod_sandbox_id: stuck });
+	assert.match((await failureOf(stop())).message, /it does not die/);
+	const next = await bed.runPod(ports);
+	assert.match((await failureOf(stop())).message, /it does not die/, 'it is not stopped yet');
+	await bed.crash();
+	await bed.start();
+	assert.deepEqual(bed.daemon.network.status(), { ready: true, reason: '', message: '' });
+	await stop();
+	await bed.cri.RemovePodSandbox({ pod_sandbox_id: stuck });
+	assert.deepEqual(holders(bed, ports), [next.slice(0, 13)]);
 });
 
 test('after a reboot layers, files of pods and leases are left, and they are freed', async () => {

@@ -277,6 +277,21 @@ if (onPrivateHost(import.meta.filename)) {
 		assert.deepEqual(await snapshot(), clean);
 	});
 
+	test('a release that is done again takes nothing from whoever has address and host port by then', async () => {
+		const repeated = async (network: NetworkProvider): Promise<void> => {
+			const portMappings = [port({ hostPort: 8090 })];
+			const first = await startPod(network, folder, { name: 'first', portMappings });
+			assert.equal(await stopPod(network, first), '');
+			const second = await startPod(network, folder, { name: 'second', portMappings });
+			assert.deepEqual(second.result.ips, first.result.ips);
+			assert.equal(await stopPod(network, first), '');
+			assert.match(await ask('127.0.0.1', 8090), /^second /);
+			assert.equal(await stopPod(network, second), '');
+		};
+		// One address only.
+		await withNetwork('one', repeated, { subnets: ['10.98.7.0/30'] });
+	});
+
 	test('leftovers are told, and removed only when asked', async () => {
 		const network = await open('one');
 		await network.restore([]);

@@ -46,10 +46,6 @@ export interface BuiltinOptions {
 
 const HOOK_TIMEOUT_SECONDS = 20;
 
-interface Recorded extends Pick<LivingSandbox, 'sandboxId' | 'folder'> {
-	readonly result: NetworkResult | undefined;
-}
-
 /** Bridge, veth pairs, masquerade and host ports by netlink alone. */
 export class BuiltinProvider implements NetworkProvider {
 	readonly name = 'builtin';
@@ -123,10 +119,11 @@ export class BuiltinProvider implements NetworkProvider {
 		};
 	}
 
-	async release(sandboxId: string, folder: string, result: NetworkResult | undefined): Promise<string> {
-		const allocation =
-			this.#ledger.allocations.get(sandboxId) ?? (await this.#recorded({ sandboxId, folder, result }));
-		if (allocation === undefined) return '';
+	async release(sandboxId: string, folder: string): Promise<string> {
+		const allocation = this.#ledger.allocations.get(sandboxId);
+		if (allocation === undefined) return await this.#removeOwn(sandboxId);
+		// Before another sandbox can have what this one held: the poststop hook may be run again.
+		await this.#forgetRemovePlan(folder);
 		if (!(await this.#isDetached(folder))) return this.#detach(allocation);
 		this.#ledger.free(sandboxId);
 		return '';
@@ -182,18 +179,23 @@ export class BuiltinProvider implements NetworkProvider {
 		}
 	}
 
-	/** What it held is found by its name when its records are damaged. */
-	async #recorded(sandbox: Recorded): Promise<Allocation | undefined> {
+	/**
+	 * Of a sandbox that the books do not have, because it was released before or its records are damaged: what tells
+	 * itself that it is this one's. What its records tell may be others' by now.
+	 */
+	async #removeOwn(sandboxId: string): Promise<string> {
+		const isIts = ({ sandboxId: owner }: Leftover): boolean => owner !== '' && sandboxId.startsWith(owner);
 		try {
-			return await recordedAllocation(sandbox);
+			await this.leftovers(new Set(this.#ledger.allocations.keys()), { fix: isIts });
+			return '';
 		} catch (error) {
-			this.#options.log.warn('the network records of a sandbox are lost', {
-				sandbox: sandbox.sandboxId,
-				error,
-			});
-			await this.#removeLost(new Set(this.#ledger.allocations.keys()));
-			return undefined;
+			return `Cannot look for what sandbox ${sandboxId} has on the network: ${messageOf(error)}`;
 		}
+	}
+
+	async #forgetRemovePlan(folder: string): Promise<void> {
+		const { removePlan } = networkFiles(folder);
+		await writePlan(removePlan, []).catch(() => rm(removePlan, { recursive: true, force: true }));
 	}
 
 	/** A hook carries it out without looking: that of another sandbox would take that one off the network. */
@@ -201,7 +203,9 @@ export class BuiltinProvider implements NetworkProvider {
 		const { removePlan } = networkFiles(folder);
 		const steps = detachSteps(this.#options.instance, allocation);
 		if (await isPlan(removePlan, steps)) return;
-		this.#options.log.warn('a network plan was damaged and is written anew', { path: removePlan });
+		this.#options.log.warn('a network plan was damaged or given up and is written anew', {
+			path: removePlan,
+		});
 		await rm(removePlan, { recursive: true, force: true });
 		await writePlan(removePlan, steps);
 	}
@@ -277,10 +281,10 @@ function notReady(error: unknown): never {
 }
 
 /** From the record, or else from the note that was written before anything was made. DATA_LOSS when both are damaged. */
-async function recordedAllocation(sandbox: Recorded): Promise<Allocation | undefined> {
+async function recordedAllocation(sandbox: LivingSandbox): Promise<Allocation | undefined> {
 	const { sandboxId, folder, result } = sandbox;
 	const note = await readNote(folder).catch(() => undefined);
-	const candidates = [result?.data, note?.data].filter((data) => data !== undefined);
+	const candidates = [result.data, note?.data].filter((data) => data !== undefined);
 	let failure: unknown;
 	for (const data of candidates)
 		try {
