@@ -10,6 +10,8 @@ export interface Endpoint {
 	readonly cgroupParent: string;
 	/** Pods' logs go below it. */
 	readonly logFolder: string;
+	/** Images are kept below it. */
+	readonly imageFolder: string;
 	/** Process id of the daemon that runs now. */
 	daemonPid(): number;
 	/** Ends the daemon; its pods live on. */

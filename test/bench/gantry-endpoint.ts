@@ -1,16 +1,16 @@
 /** Gantry as an endpoint: with its own network, or with the CNI chain of the peer. */
-import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTestDaemon } from '../support/daemon.ts';
 import { writeCniConf } from './cni.ts';
 import type { Endpoint } from './endpoint.ts';
+import { machineName } from './private-machine.ts';
 
 /** Starts a daemon of this checkout. Its state lies in /run, where containerd has its own. */
 export async function startGantry(network: 'builtin' | 'cni'): Promise<Endpoint> {
 	const aside = mkdtempSync(join(tmpdir(), 'bench-gantry-'));
-	const instance = `b${randomBytes(3).toString('hex')}`;
+	const instance = `${machineName()}${network === 'cni' ? 'c' : 'g'}`;
 	const conf = network === 'cni' ? writeCniConf(aside, 'bench0', '10.201.0.0/16') : join(aside, 'none');
 	const state = join('/run', instance);
 	const daemon = await startTestDaemon({
@@ -25,6 +25,7 @@ export async function startGantry(network: 'builtin' | 'cni'): Promise<Endpoint>
 		address: daemon.address,
 		cgroupParent: `/${instance}`,
 		logFolder,
+		imageFolder: join(daemon.folder, 'root/images'),
 		daemonPid: () => daemon.process.child.pid ?? 0,
 		stopDaemon: () => daemon.stop(),
 		startDaemon: () => daemon.start(),

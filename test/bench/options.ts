@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 export interface BenchOptions {
 	/** Measure Debian's containerd in the same run. */
 	readonly peer: boolean;
-	/** Pods that live at the same time in the parts on memory and restart. */
+	/** The most pods that live at the same time in the part `population`. */
 	readonly pods: number;
 	/** The most clients at once. */
 	readonly clients: number;
@@ -12,17 +12,19 @@ export interface BenchOptions {
 	readonly json: boolean;
 	/** Few rounds and small images: whether it works, not how fast. */
 	readonly short: boolean;
+	/** Keep the result as the record, in the repository. */
+	readonly record: boolean;
 	/** Names of the parts to run; all when empty. */
 	readonly parts: readonly string[];
 }
 
 export const USAGE =
-	'npm run bench -- [--peer containerd] [--pods N] [--clients N] [--json] [--short] [--part NAME]…';
+	'npm run bench -- [--peer containerd] [--pods N] [--clients N] [--json] [--short] [--record] [--part NAME]…';
 const MOST_PODS = 500;
 const MOST_CLIENTS = 64;
 
 /** Throws an Error that says what is wrong. */
-export function parseOptions(args: readonly string[]): BenchOptions {
+export function parseOptions(args: readonly string[], knownParts: readonly string[]): BenchOptions {
 	const { values } = parseArgs({
 		args: [...args],
 		options: {
@@ -31,17 +33,23 @@ export function parseOptions(args: readonly string[]): BenchOptions {
 			clients: { type: 'string' },
 			json: { type: 'boolean', default: false },
 			short: { type: 'boolean', default: false },
+			record: { type: 'boolean', default: false },
 			part: { type: 'string', multiple: true, default: [] },
 		},
 	});
 	if (values.peer !== undefined && values.peer !== 'containerd')
 		throw new Error(`--peer ${values.peer}: only containerd is known`);
+	const unknown = values.part.find((part) => !knownParts.includes(part));
+	if (unknown !== undefined) throw new Error(`--part ${unknown}: known are ${knownParts.join(', ')}`);
+	if (values.record && (values.short || values.part.length > 0))
+		throw new Error('--record wants a whole run, without --short and --part');
 	return {
 		peer: values.peer !== undefined,
-		pods: count('--pods', values.pods, values.short ? 5 : 100, MOST_PODS),
+		pods: count('--pods', values.pods, values.short ? 5 : 300, MOST_PODS),
 		clients: count('--clients', values.clients, values.short ? 4 : 16, MOST_CLIENTS),
 		json: values.json,
 		short: values.short,
+		record: values.record,
 		parts: values.part,
 	};
 }

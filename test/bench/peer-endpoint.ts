@@ -1,42 +1,30 @@
 /** Debian's containerd as an endpoint, run by hack/peer-containerd in a temporary folder. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import {
-	closeSync,
-	existsSync,
-	mkdirSync,
-	mkdtempSync,
-	openSync,
-	readdirSync,
-	readFileSync,
-	rmdirSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connectCri } from '../support/cri-client.ts';
 import { writeCniConf } from './cni.ts';
 import { type Endpoint, removePods } from './endpoint.ts';
+import { machineName } from './private-machine.ts';
 import { answers } from './wait.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../hack/peer-containerd', import.meta.url));
 const FETCH_TIMEOUT_MS = 120_000;
 const START_TIMEOUT_MS = 30_000;
 
-/** Unpacks its packages into a new folder, which the caller removes. Wants the network. */
-export function fetchPeer(): string {
-	const folder = mkdtempSync(join(tmpdir(), 'bench-peer-'));
+/** Unpacks its packages into this folder. Wants the network. */
+export function fetchPeer(folder: string): void {
 	execFileSync(SCRIPT, ['fetch', folder], {
 		stdio: ['ignore', 'inherit', 'inherit'],
 		timeout: FETCH_TIMEOUT_MS,
 	});
-	return folder;
 }
 
 /** Starts it in that folder and waits until it answers. It pulls `sandboxImage` when it is first needed. */
 export async function startPeer(folder: string, sandboxImage: string): Promise<Endpoint> {
-	const cgroup = `bench-${randomBytes(3).toString('hex')}`;
+	const cgroup = `${machineName()}p`;
 	const address = `unix://${join(folder, 'cri.sock')}`;
 	const logFolder = join(folder, 'logs');
 	mkdirSync(logFolder);
@@ -62,6 +50,7 @@ export async function startPeer(folder: string, sandboxImage: string): Promise<E
 		address,
 		cgroupParent: `/${cgroup}`,
 		logFolder,
+		imageFolder: join(folder, 'root'),
 		daemonPid: () => child.pid ?? 0,
 		stopDaemon,
 		async startDaemon() {

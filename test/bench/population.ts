@@ -1,83 +1,86 @@
 /** Many pods at once: memory, the cost of lists, and how soon a daemon is back with all of them. */
 import type { Endpoint } from './endpoint.ts';
-import type { Bench } from './part.ts';
+import { measureLists } from './lists.ts';
+import { type Bench, inTurn } from './part.ts';
 import { endPod, type LivingPod, startPod } from './pod-life.ts';
 import { proportionalKib, residentKib } from './processes.ts';
+import { together } from './together.ts';
 import { answers } from './wait.ts';
 
+const SIZES = [10, 100, 300];
+const MOST_AT_RESTART = 100;
+const CLIENTS = 4;
 const START_TIMEOUT_MS = 60_000;
 const WORKLOAD = 'sleep';
 
+interface Population {
+	readonly endpoint: Endpoint;
+	readonly pods: LivingPod[];
+}
+
 export async function measurePopulation(bench: Bench): Promise<void> {
-	for (const endpoint of bench.endpoints) {
-		await restarts(bench, endpoint, 0);
-		const daemons = new Set([process.pid, ...bench.endpoints.map((each) => each.daemonPid())]);
-		const before = proportionalKib(daemons, WORKLOAD);
-		noteDaemon(bench, endpoint, 0);
-		const pods = await startPods(bench, endpoint);
-		noteDaemon(bench, endpoint, pods.length);
-		const perPod = (proportionalKib(daemons, WORKLOAD) - before) / pods.length;
-		const figure = { part: 'memory', name: 'outside the containers, a pod (PSS)', unit: 'KiB' } as const;
-		bench.samples.add({ ...figure, better: 'less' }, endpoint.name, perPod);
-		await lists(bench, endpoint, pods.length);
-		await restarts(bench, endpoint, pods.length);
-		for (const pod of pods) await endPod(endpoint, pod);
+	const populations = bench.endpoints.map((endpoint): Population => ({ endpoint, pods: [] }));
+	const sizes = [...SIZES.filter((size) => size < bench.options.pods), bench.options.pods];
+	const restartSize = sizes.findLast((size) => size <= MOST_AT_RESTART);
+	await restarts(bench, 0);
+	for (const population of populations) noteDaemon(bench, population);
+	for (const size of sizes) {
+		for (const population of populations) await grow(bench, population, size);
+		await measureLists(bench, size);
+		if (size === restartSize) await restarts(bench, size);
 	}
+	for (const { endpoint, pods } of populations)
+		await together(CLIENTS, async () => {
+			for (let pod = pods.pop(); pod !== undefined; pod = pods.pop()) await endPod(endpoint, pod);
+		});
 }
 
-async function startPods({ options, image }: Bench, endpoint: Endpoint): Promise<LivingPod[]> {
-	const pods: LivingPod[] = [];
-	while (pods.length < options.pods) pods.push(await startPod(endpoint, image));
-	return pods;
+async function grow(bench: Bench, population: Population, size: number): Promise<void> {
+	const { endpoint, pods } = population;
+	const added = size - pods.length;
+	const daemons = new Set([process.pid, ...bench.endpoints.map((each) => each.daemonPid())]);
+	const before = proportionalKib(daemons, WORKLOAD);
+	let left = added;
+	await together(CLIENTS, async () => {
+		while (left-- > 0) pods.push(await startPod(endpoint, bench.image));
+	});
+	noteDaemon(bench, population);
+	const perPod = (proportionalKib(daemons, WORKLOAD) - before) / added;
+	const figure = { part: 'memory', name: 'outside the containers, a pod (PSS)', unit: 'KiB' } as const;
+	bench.samples.add({ ...figure, better: 'less' }, endpoint.name, perPod);
 }
 
-function noteDaemon({ samples }: Bench, endpoint: Endpoint, pods: number): void {
-	const figure = {
-		part: 'memory',
-		name: `daemon with ${pods} pods (RSS)`,
-		unit: 'MB',
-		better: 'less',
-	} as const;
-	samples.add(figure, endpoint.name, (residentKib(endpoint.daemonPid()) * 1024) / 1e6);
+function noteDaemon({ samples }: Bench, { endpoint, pods }: Population): void {
+	const figure = { part: 'memory', unit: 'MB', better: 'less' } as const;
+	const name = `daemon with ${pods.length} pods (RSS)`;
+	samples.add({ ...figure, name }, endpoint.name, (residentKib(endpoint.daemonPid()) * 1024) / 1e6);
 }
 
-async function lists({ options, samples }: Bench, endpoint: Endpoint, pods: number): Promise<void> {
-	const calls = {
-		ListPodSandbox: () => endpoint.cri.ListPodSandbox(),
-		ListContainers: () => endpoint.cri.ListContainers(),
-		ListContainerStats: () => endpoint.cri.ListContainerStats(),
-	};
-	const [warmUps, rounds] = options.short ? [1, 3] : [5, 50];
-	for (const [name, call] of Object.entries(calls)) {
-		for (let round = -warmUps; round < rounds; round++) {
-			const start = performance.now();
-			await call();
-			const ms = performance.now() - start;
-			if (round < 0) continue;
-			samples.add({ part: `lists of ${pods}`, name, unit: 'ms', better: 'less' }, endpoint.name, ms);
-		}
-	}
-}
-
-/** From the start of the process until it lists all pods. */
-async function restarts({ options, samples }: Bench, endpoint: Endpoint, pods: number): Promise<void> {
+/** From the start of the process until it is ready, the network too, and lists all pods. */
+async function restarts({ options, endpoints, samples }: Bench, pods: number): Promise<void> {
 	const rounds = options.short ? 1 : 5;
-	for (let round = 0; round < rounds; round++) {
-		await endpoint.stopDaemon();
-		const start = performance.now();
-		const started = endpoint.startDaemon();
-		const listsAll = async (): Promise<void> =>
-			answers(
-				endpoint.address,
-				() => true,
-				START_TIMEOUT_MS,
-				async (cri) => (await cri.ListPodSandbox()).items.length === pods,
-			);
-		await Promise.all([listsAll().then(() => note(performance.now() - start)), started]);
-		await answers(endpoint.address, () => true, START_TIMEOUT_MS);
-	}
-	function note(ms: number): void {
-		const name = pods === 0 ? 'without pods' : `with ${pods} pods`;
-		samples.add({ part: 'daemon start', name, unit: 'ms', better: 'less' }, endpoint.name, ms);
-	}
+	const name = pods === 0 ? 'without pods' : `with ${pods} pods`;
+	for (let round = 0; round < rounds; round++)
+		for (const endpoint of inTurn(endpoints, round)) {
+			const ms = await restart(endpoint, pods);
+			samples.add({ part: 'daemon start', name, unit: 'ms', better: 'less' }, endpoint.name, ms);
+		}
+}
+
+async function restart(endpoint: Endpoint, pods: number): Promise<number> {
+	await endpoint.stopDaemon();
+	const start = performance.now();
+	const started = endpoint.startDaemon();
+	const ready = answers(
+		endpoint.address,
+		() => true,
+		START_TIMEOUT_MS,
+		async (cri) => {
+			const { items } = await cri.ListPodSandbox();
+			const { status } = await cri.Status();
+			return items.length === pods && (status?.conditions.every((condition) => condition.status) ?? false);
+		},
+	).then(() => performance.now() - start);
+	const [ms] = await Promise.all([ready, started]);
+	return ms;
 }

@@ -1,32 +1,89 @@
 /**
  * A machine of the benchmark's own: it runs again in new network, mount and PID namespaces with an empty /run. The
- * bridges, rules and mounts of every runtime end with it, and so do its processes, whatever happens.
+ * bridges, rules and mounts of every runtime end with it, and so do its processes, whatever happens; its files and
+ * cgroups are removed from outside.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cgroupsNamed, foldersIn } from '../support/machine.ts';
+import { until } from './wait.ts';
 
-const MARK = 'GANTRY_BENCH_PRIVATE_MACHINE';
-const SCRIPT = 'ip link set lo up && mount -t tmpfs -o mode=755 run /run && exec "$@"';
-const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--mount-proc', '--kill-child'];
+const NAME = 'GANTRY_BENCH_MACHINE';
+/** The shell stays, for somebody has to reap what daemons leave behind. */
+const SCRIPT = 'ip link set lo up && mount -t tmpfs -o mode=755 run /run && "$@"; exit $?';
+/** Ends with the process that started it, and takes everything in its PID namespace along. */
+const UNSHARE = [
+	...['--pdeathsig', 'KILL', 'unshare', '--kill-child'],
+	...['--net', '--mount', '--pid', '--fork', '--mount-proc'],
+];
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+const CLEANUP_TIMEOUT_MS = 10_000;
 
 /** True in the run that is there. */
 export function isPrivateMachine(): boolean {
-	return process.env[MARK] === '1';
+	return process.env[NAME] !== undefined;
 }
 
-/** Runs a program of Node there and waits. Returns its exit code. */
-export function runOnPrivateMachine(
+/** What cgroups and instances there begin with, so that they can be found by it from outside. */
+export function machineName(): string {
+	return process.env[NAME] ?? `b${randomBytes(3).toString('hex')}`;
+}
+
+/**
+ * Runs a program of Node there, waits, and removes what is left of it. Returns its exit code. `prepare` may put into
+ * the folder of temporary files what wants the network, and returns variables for the program's environment.
+ */
+export async function runOnPrivateMachine(
 	file: string,
 	args: readonly string[],
-	environment: Readonly<Record<string, string>>,
 	timeoutMs: number,
-): number {
-	const command = ['sh', '-ec', SCRIPT, 'sh', process.execPath, file, ...args];
-	const run = spawnSync('unshare', [...NAMESPACES, ...command], {
-		env: { ...process.env, ...environment, [MARK]: '1' },
+	prepare: (folder: string) => Readonly<Record<string, string>> = () => ({}),
+): Promise<number> {
+	const name = machineName();
+	const folder = mkdtempSync(join(tmpdir(), 'gantry-bench-'));
+	try {
+		const env = { ...process.env, ...prepare(folder), TMPDIR: folder, [NAME]: name };
+		return await run([process.execPath, file, ...args], env, timeoutMs);
+	} finally {
+		await until(`the removal of cgroups ${name}*`, async () => removeCgroupsOf(name), CLEANUP_TIMEOUT_MS, 50);
+		rmSync(folder, { recursive: true, force: true });
+	}
+}
+
+async function run(command: readonly string[], env: NodeJS.ProcessEnv, timeoutMs: number): Promise<number> {
+	const script = ['sh', '-ec', SCRIPT, 'sh', ...command];
+	const child = spawn('setpriv', [...UNSHARE, ...script], {
+		env,
 		stdio: 'inherit',
 		timeout: timeoutMs,
 		killSignal: 'SIGKILL',
 	});
-	if (run.error !== undefined) console.error(`bench: ${run.error.message}`);
-	return run.status ?? 1;
+	let interrupted: number | undefined;
+	const interrupt = (signal: NodeJS.Signals): void => {
+		interrupted = SIGNALS[signal as keyof typeof SIGNALS];
+		child.kill('SIGKILL');
+	};
+	for (const signal of Object.keys(SIGNALS)) process.on(signal, interrupt);
+	const [code] = (await once(child, 'exit')) as [number | null];
+	for (const signal of Object.keys(SIGNALS)) process.off(signal, interrupt);
+	return interrupted ?? code ?? 1;
+}
+
+/** Removes those of the machine with this name. False as long as one is in use: what was killed takes a moment to end. */
+export function removeCgroupsOf(name: string): boolean {
+	try {
+		for (const path of cgroupsNamed((cgroup) => cgroup.startsWith(name))) removeTree(path);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+function removeTree(path: string): void {
+	for (const name of foldersIn(path)) removeTree(join(path, name));
+	rmdirSync(path);
 }

@@ -6,6 +6,7 @@ import { startGantry } from '../bench/gantry-endpoint.ts';
 import { endPod, type LivingPod, startPod } from '../bench/pod-life.ts';
 import { isPrivateMachine, runOnPrivateMachine } from '../bench/private-machine.ts';
 import { pushBusybox } from '../bench/stage.ts';
+import { together } from '../bench/together.ts';
 import { until } from '../bench/wait.ts';
 import { type Random, seeded } from '../support/random.ts';
 import { startRegistry } from '../support/registry.ts';
@@ -115,13 +116,6 @@ function every(milliseconds: number, work: () => void): Disposable {
 	return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** Waits for all of them, also when one fails: what the others are at is not to be cut off. */
-async function together(clients: number, work: (client: number) => Promise<void>): Promise<void> {
-	const results = await Promise.allSettled(Array.from({ length: clients }, (_, client) => work(client)));
-	const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
-	if (failed.length > 0) throw new AggregateError(failed, `${failed.length} of ${clients} clients failed`);
-}
-
 function optionsOrUsage(args: readonly string[]): SoakOptions | undefined {
 	try {
 		return parseOptions(args);
@@ -139,5 +133,5 @@ else if (options !== undefined) {
 	console.error(`soak: ${pods} pods, ${clients} clients, ${minutes} minutes, --seed ${seed}`);
 	const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
 	const timeoutMs = (minutes + 30) * 60_000;
-	process.exitCode = runOnPrivateMachine(fileURLToPath(import.meta.url), args, {}, timeoutMs);
+	process.exitCode = await runOnPrivateMachine(fileURLToPath(import.meta.url), args, timeoutMs);
 }
