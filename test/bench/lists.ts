@@ -12,7 +12,7 @@ const LISTS = {
 
 /** `pods` live at every endpoint. */
 export async function measureLists({ options, endpoints, samples }: Bench, pods: number): Promise<void> {
-	const [warmUps, rounds] = options.short ? [1, 3] : [5, 40];
+	const [warmUps, rounds] = options.short ? [1, 3] : [3, 25];
 	const figure = { part: 'lists', unit: 'ms', better: 'less' } as const;
 	for (const [name, list] of Object.entries(LISTS)) {
 		for (let round = -warmUps; round < rounds; round++)

@@ -1,10 +1,11 @@
 /** Debian's containerd as an endpoint, run by hack/peer-containerd in a temporary folder. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connectCri } from '../support/cri-client.ts';
+import { removeCgroup } from './cgroups.ts';
 import { writeCniConf } from './cni.ts';
 import { type Endpoint, removePods } from './endpoint.ts';
 import { machineName } from './private-machine.ts';
@@ -73,12 +74,4 @@ function spawnPeer(folder: string, sandboxImage: string): ChildProcess {
 	const child = spawn(SCRIPT, ['run', folder, sandboxImage], { stdio: ['ignore', log, log] });
 	closeSync(log);
 	return child;
-}
-
-/** What the pods' cgroup parent leaves: runc removes containers' cgroups, not their parents. Throws when it is in use. */
-function removeCgroup(name: string): void {
-	const root = '/sys/fs/cgroup';
-	const hierarchies = [root, ...readdirSync(root).map((hierarchy) => join(root, hierarchy))];
-	for (const path of hierarchies.map((hierarchy) => join(hierarchy, name)))
-		if (existsSync(path)) rmdirSync(path);
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeCgroup } from './cgroups.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** Milliseconds by the call's name. */
@@ -16,6 +17,8 @@ export interface LivingPod {
 	readonly pod: string;
 	readonly container: string;
 	readonly logFolder: string;
+	/** Of the pod alone, as the kubelet has it; a runtime makes it and may leave it. */
+	readonly cgroup: string;
 }
 
 /** RunPodSandbox, CreateContainer and StartContainer; their sum is `pod ready`. */
@@ -27,11 +30,12 @@ export async function startPod(
 ): Promise<LivingPod> {
 	const uid = randomUUID();
 	const logFolder = join(endpoint.logFolder, uid);
+	const cgroup = join(endpoint.cgroupParent, `pod${uid}`);
 	const config = {
 		metadata: { name: `bench-${uid.slice(0, 8)}`, namespace: 'bench', uid, attempt: 0 },
 		hostname: 'bench',
 		log_directory: logFolder,
-		linux: { cgroup_parent: endpoint.cgroupParent, security_context: { seccomp: SECCOMP } },
+		linux: { cgroup_parent: cgroup, security_context: { seccomp: SECCOMP } },
 	};
 	const { cri } = endpoint;
 	return time(READY, async () => {
@@ -49,7 +53,7 @@ export async function startPod(
 		);
 		const { container_id } = created;
 		await time('StartContainer', () => cri.StartContainer({ container_id }));
-		return { pod: pod_sandbox_id, container: container_id, logFolder };
+		return { pod: pod_sandbox_id, container: container_id, logFolder, cgroup };
 	});
 }
 
@@ -75,6 +79,7 @@ export async function endPod(endpoint: Endpoint, living: LivingPod, time: Time =
 		await time('StopPodSandbox', () => cri.StopPodSandbox({ pod_sandbox_id }));
 		await time('RemovePodSandbox', () => cri.RemovePodSandbox({ pod_sandbox_id }));
 	});
+	removeCgroup(living.cgroup);
 	rmSync(living.logFolder, { recursive: true, force: true });
 }
 

@@ -6,10 +6,10 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cgroupsNamed, foldersIn } from '../support/machine.ts';
+import { removeCgroupsOf } from './cgroups.ts';
 import { until } from './wait.ts';
 
 const NAME = 'GANTRY_BENCH_MACHINE';
@@ -71,19 +71,4 @@ async function run(command: readonly string[], env: NodeJS.ProcessEnv, timeoutMs
 	const [code] = (await once(child, 'exit')) as [number | null];
 	for (const signal of Object.keys(SIGNALS)) process.off(signal, interrupt);
 	return interrupted ?? code ?? 1;
-}
-
-/** Removes those of the machine with this name. False as long as one is in use: what was killed takes a moment to end. */
-export function removeCgroupsOf(name: string): boolean {
-	try {
-		for (const path of cgroupsNamed((cgroup) => cgroup.startsWith(name))) removeTree(path);
-		return true;
-	} catch {
-		return false;
-	}
-}
-
-function removeTree(path: string): void {
-	for (const name of foldersIn(path)) removeTree(join(path, name));
-	rmdirSync(path);
 }

@@ -55,11 +55,15 @@ export function mountTables(): { readonly pid: number; readonly lines: readonly 
 
 /** Every cgroup whose name is accepted, in every hierarchy; below one that is found it does not look. */
 export function cgroupsNamed(accepts: (name: string) => boolean): string[] {
-	const lines = linesOf(read('/proc/self/mountinfo')).filter((line) => / - cgroup2? /.test(line));
-	const roots = new Set(lines.map((line) => line.split(' ')[4] ?? ''));
 	const below = (folder: string): string[] =>
 		foldersIn(folder).flatMap((name) => (accepts(name) ? [join(folder, name)] : below(join(folder, name))));
-	return [...roots].flatMap(below);
+	return cgroupRoots().flatMap(below);
+}
+
+/** Where the hierarchies are mounted. */
+export function cgroupRoots(): string[] {
+	const lines = linesOf(read('/proc/self/mountinfo')).filter((line) => / - cgroup2? /.test(line));
+	return [...new Set(lines.map((line) => line.split(' ')[4] ?? ''))];
 }
 
 /** Names of the folders in a folder; none when there is no such folder. */
