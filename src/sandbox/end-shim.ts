@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { messageOf } from '#base/errors.ts';
+import { errnoOf, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { checkProcess } from '#runtime';
 import type { Daemon } from '../server/types.ts';
@@ -51,5 +51,11 @@ async function endsSoon(identity: Identity): Promise<boolean> {
 
 /** Kills a shim, if it is still there. */
 export async function killShim(identity: Identity): Promise<void> {
-	if (await checkProcess(identity)) process.kill(identity.pid, 'SIGKILL');
+	if (!(await checkProcess(identity))) return;
+	try {
+		process.kill(identity.pid, 'SIGKILL');
+	} catch (error) {
+		// It ended since the look.
+		if (errnoOf(error) !== 'ESRCH') throw error;
+	}
 }
