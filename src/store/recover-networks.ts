@@ -12,7 +12,11 @@ export async function livingNetworks(
 	{ sandboxes }: Pick<Daemon, 'sandboxes'>,
 	half: Pick<Half, 'sandboxes'>,
 ): Promise<readonly LivingSandbox[]> {
-	const living = [...sandboxes.list().map(livingNetwork), ...half.sandboxes.map(notedNetwork)];
+	const isReady = ({ status }: Sandbox): boolean => status.state === 'ready';
+	const all = sandboxes.list();
+	// What runs comes first: should two claim one host port, it has it.
+	const inOrder = [...all.filter(isReady), ...all.filter((sandbox) => !isReady(sandbox))];
+	const living = [...inOrder.map(livingNetwork), ...half.sandboxes.map(notedNetwork)];
 	return (await Promise.all(living)).filter((each) => each !== undefined);
 }
 

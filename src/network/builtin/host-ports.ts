@@ -21,11 +21,17 @@ export class HostPorts {
 			const taken = this.#held.find((entry) => collide(port, entry.port));
 			if (taken) throw conflict(port, taken.port, taken.holder);
 		}
-		this.adopt(holder, ports);
+		this.#hold(holder, ports);
 	}
 
-	/** Notes the ports of a living sandbox without asking. */
-	adopt(holder: Holder, ports: readonly HostPort[]): void {
+	/** Notes the ports of a living sandbox, unless another one holds one of them. */
+	adopt(holder: Holder, ports: readonly HostPort[]): boolean {
+		const isTaken = ports.some((port) => this.#held.some((entry) => collide(port, entry.port)));
+		if (!isTaken) this.#hold(holder, ports);
+		return !isTaken;
+	}
+
+	#hold(holder: Holder, ports: readonly HostPort[]): void {
 		this.#held.push(...ports.map((port) => ({ port, holder })));
 	}
 

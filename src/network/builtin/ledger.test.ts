@@ -57,6 +57,22 @@ test('an adopted sandbox keeps what it has, also from networks of before', () =>
 	assert.deepEqual(texts(own.allocate(request('d'))), ['10.2.0.2']);
 });
 
+test('of two adopted sandboxes with one host port the second has lost it, and keeps its address', () => {
+	const own = ledger('10.1.0.0/29');
+	const first = own.allocate(request('a', [http]));
+	own.free('a');
+	const second = own.allocate(request('b', [http, { ...http, hostPort: 8081 }]));
+	own.free('b');
+	assert.deepEqual(own.adopt(first), []);
+	assert.deepEqual(own.adopt(second), [http]);
+	assert.deepEqual(
+		own.allocations.get('b')?.portMappings.map(({ hostPort }) => hostPort),
+		[8081],
+	);
+	own.free('a');
+	assert.deepEqual(texts(own.allocate(request('c', [http]))), ['10.1.0.4']);
+});
+
 test('a record of another form is told, and a host port on ::1 is refused', () => {
 	for (const data of [
 		undefined,

@@ -1,7 +1,7 @@
 import { failedPrecondition, unimplemented } from '#base/errors.ts';
 import { formatSubnet, parseAddress, type Subnet } from '../ip.ts';
 import { type HostPort, hostPortsOf, hostPortText } from '../port-mappings.ts';
-import type { SandboxNetworkRequest } from '../types.ts';
+import type { PortMapping, SandboxNetworkRequest } from '../types.ts';
 import { AddressPool } from './address-pool.ts';
 import { type Allocation, portsOf } from './allocation.ts';
 import { HostPorts } from './host-ports.ts';
@@ -25,11 +25,19 @@ export class Ledger {
 		for (const allocation of this.#allocations.values()) this.#mark(allocation);
 	}
 
-	/** Notes what a living sandbox holds. */
-	adopt(allocation: Allocation): void {
-		this.#allocations.set(allocation.sandboxId, allocation);
-		this.#ports.adopt(allocation, portsOf(allocation));
+	/**
+	 * Notes what a living sandbox holds, and answers the mappings whose host port another one holds already. It has
+	 * lost those: one port in the table twice would be no network for anybody.
+	 */
+	adopt(allocation: Allocation): readonly PortMapping[] {
+		const [kept, lost] = [[] as PortMapping[], [] as PortMapping[]];
+		for (const mapping of allocation.portMappings) {
+			const ports = portsOf({ ...allocation, portMappings: [mapping] });
+			(this.#ports.adopt(allocation, ports) ? kept : lost).push(mapping);
+		}
+		this.#allocations.set(allocation.sandboxId, { ...allocation, portMappings: kept });
 		this.#mark(allocation);
+		return lost;
 	}
 
 	/** One address per network and the host ports asked for, all or nothing. */

@@ -72,7 +72,9 @@ export class BuiltinProvider implements NetworkProvider {
 	}
 
 	async restore(living: readonly LivingSandbox[]): Promise<void> {
-		await Promise.all(living.map((sandbox) => this.#adopt(sandbox)));
+		const recorded = await Promise.all(living.map((sandbox) => this.#recorded(sandbox)));
+		// In the order given: of two that claim one port the first has it.
+		await Promise.all(living.map((sandbox, index) => this.#adopt(sandbox, recorded[index])));
 		await this.#removeLost(new Set(living.map(({ sandboxId }) => sandboxId)));
 		await this.#setUp().catch((error) =>
 			this.#options.log.error('cannot set up the network of the host', { error }),
@@ -168,15 +170,30 @@ export class BuiltinProvider implements NetworkProvider {
 	}
 
 	/** A record that cannot be read costs that sandbox its place in the books, nothing else. */
-	async #adopt({ sandboxId, folder, result }: LivingSandbox): Promise<void> {
+	async #recorded(sandbox: LivingSandbox): Promise<Allocation | undefined> {
 		try {
-			const allocation = await recordedAllocation({ sandboxId, folder, result });
-			if (allocation === undefined) return;
-			this.#ledger.adopt(allocation);
+			return await recordedAllocation(sandbox);
+		} catch (error) {
+			this.#tellUnadopted(sandbox, error);
+			return undefined;
+		}
+	}
+
+	async #adopt(sandbox: LivingSandbox, allocation: Allocation | undefined): Promise<void> {
+		const { sandboxId, folder } = sandbox;
+		if (allocation === undefined) return;
+		try {
+			const lost = this.#ledger.adopt(allocation);
+			if (lost.length > 0)
+				this.#options.log.warn('a sandbox has lost host ports to another one', { sandbox: sandboxId, lost });
 			await this.#mendRemovePlan(folder, allocation);
 		} catch (error) {
-			this.#options.log.warn('cannot take over the network of a sandbox', { sandbox: sandboxId, error });
+			this.#tellUnadopted(sandbox, error);
 		}
+	}
+
+	#tellUnadopted({ sandboxId }: LivingSandbox, error: unknown): void {
+		this.#options.log.warn('cannot take over the network of a sandbox', { sandbox: sandboxId, error });
 	}
 
 	/**
