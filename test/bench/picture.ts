@@ -4,7 +4,7 @@ import { figuresWithGoals } from './goals.ts';
 import { type BenchRecord, describeMachine } from './record.ts';
 import { show } from './table.ts';
 
-const WIDTH = 860;
+const WIDTH = 980;
 const LEFT = 20;
 const BARS = 370;
 const LONGEST_BAR = 400;
