@@ -10,6 +10,7 @@ const BARS = 370;
 const LONGEST_BAR = 400;
 const ROW = 15;
 const COLOURS = ['#0b7285', '#66b2c0', '#adb5bd'];
+const TITLE = 'Medians of one run, by endpoint';
 const STYLE = 'text{font:12px sans-serif;fill:#222}.small{font-size:10px;fill:#666}';
 
 export function drawPicture(record: BenchRecord, endpoints: readonly string[]): string {
@@ -21,7 +22,7 @@ export function drawPicture(record: BenchRecord, endpoints: readonly string[]): 
 	}
 	const size = `width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}"`;
 	const ground = `<rect width="${WIDTH}" height="${y}" fill="#fff"/>`;
-	return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>\n<style>${STYLE}</style>\n${[ground, ...shapes].join('\n')}\n</svg>\n`;
+	return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>\n<title>${TITLE}</title>\n<style>${STYLE}</style>\n${[ground, ...shapes].join('\n')}\n</svg>\n`;
 }
 
 function legend(endpoints: readonly string[], y: number): string[] {
