@@ -33,11 +33,17 @@ function words(error: Error | undefined): string {
 	return (own instanceof Error ? (own.stack ?? own.message) : inspect(own)).replace(/^/gm, '    ');
 }
 
+const isOfSubtests = (error: Error | undefined): boolean =>
+	(error as { failureType?: string } | undefined)?.failureType === 'subtestsFailed';
+
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
 	const total: Count = { passed: 0, failed: 0, skipped: 0 };
 	const files = new Map<string, Count>();
 	for await (const { type, data } of source) {
-		if ((type !== 'test:pass' && type !== 'test:fail') || data.details?.type === 'suite') continue;
+		if (type !== 'test:pass' && type !== 'test:fail') continue;
+		// A suite fails with its tests, which are told; of its own it has only hooks.
+		if (data.details?.type === 'suite' && (type === 'test:pass' || isOfSubtests(data.details.error)))
+			continue;
 		const file = relative(process.cwd(), data.file ?? '');
 		const count = files.get(file) ?? { passed: 0, failed: 0, skipped: 0 };
 		files.set(file, count);

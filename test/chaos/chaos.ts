@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts';
 import { processes } from '../support/machine.ts';
 import { type Random, seeded } from '../support/random.ts';
@@ -26,8 +26,19 @@ const LONGEST_START_MS = 600;
 
 const options = readOptions();
 process.stdout.write(`chaos: ${options.kills} kills, ${options.clients} clients, seed ${options.seed}\n`);
-await run();
-process.stdout.write('chaos: nothing was lost and nothing is left\n');
+try {
+	await run();
+	process.stdout.write('chaos: nothing was lost and nothing is left\n');
+} catch (error) {
+	// A clean-up that fails, too, hides the first error in itself.
+	for (
+		let each = error;
+		each !== undefined;
+		each = each instanceof SuppressedError ? each.suppressed : undefined
+	)
+		process.stderr.write(`${inspect(each instanceof SuppressedError ? each.error : each, { depth: 3 })}\n`);
+	process.exit(1);
+}
 
 interface Options {
 	readonly kills: number;
