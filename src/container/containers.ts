@@ -18,6 +18,9 @@ export interface ContainersOptions {
 	readonly log: Log;
 }
 
+/** From the return of a call's handler until its answer has left the process, with much to spare. */
+const ANSWER_TRAVELS_MS = 1000;
+
 /**
  * All containers of this daemon (sandboxes are not among them). Reads are synchronous, from memory, without a
  * lock. The lifecycle operations are functions of their own and use the mutators below.
@@ -33,6 +36,8 @@ export class Containers {
 	readonly folder: string;
 	/** Containers that an earlier daemon started, perhaps without living to say so: StartContainer succeeds once more. */
 	readonly startsUntold = new Set<string>();
+	/** When this daemon answered StartContainer, by container; milliseconds as performance.now() counts them. */
+	readonly #startsAnswered = new Map<string, number>();
 	/** Containers being made, by sandbox: its removal waits for them. */
 	readonly making = new Map<string, Set<Promise<unknown>>>();
 	/** Removals under way, so that a second one joins the first. */
@@ -102,7 +107,19 @@ export class Containers {
 	delete(id: string): void {
 		this.#containers.delete(id);
 		this.startsUntold.delete(id);
+		this.#startsAnswered.delete(id);
 		this.#settle(id);
+	}
+
+	startAnswered(id: string): void {
+		this.startsUntold.delete(id);
+		this.#startsAnswered.set(id, performance.now());
+	}
+
+	/** Whether an answer to StartContainer has had the time to reach who asked, should this daemon be killed now. */
+	isStartTold(id: string): boolean {
+		const answeredMs = this.#startsAnswered.get(id);
+		return answeredMs !== undefined && performance.now() - answeredMs > ANSWER_TRAVELS_MS;
 	}
 
 	/** Settles when the container has ended (its status says so) or is gone. */

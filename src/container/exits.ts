@@ -63,7 +63,7 @@ export async function finish(
 ): Promise<void> {
 	const { containers, events, log } = daemon;
 	const { id, sandboxId } = metadata;
-	containers.update(id, { ...ending, finishedAtNs: atNs });
+	containers.update(id, { ...ending, finishedAtNs: atNs, startUntold: !containers.isStartTold(id) });
 	log.info('container ended', { sandbox: sandboxId, container: id, ...ending });
 	// At once, with the status: the shim's exit record is on the file system already.
 	events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId, containerId: id, atNs });

@@ -53,6 +53,7 @@ export const containerShape: Shape<Container> = object<Container>({
 		resources: objectWith<LinuxContainerResourcesInit>({}),
 		timeline: list(stageShape),
 		removing: flag,
+		startUntold: optional(flag),
 	}),
 });
 

@@ -18,7 +18,10 @@ export async function startContainer(daemon: Daemon, id: string): Promise<void> 
 	using _held = await containers.locks.acquire(fullId);
 	const container = containers.get(fullId);
 	if (container === undefined) throw notFound(`Container ${fullId} was removed`);
-	if (containers.startsUntold.delete(fullId)) return;
+	if (containers.startsUntold.has(fullId)) {
+		containers.startAnswered(fullId);
+		return;
+	}
 	const shim = checkCanStart(daemon, container);
 	const beganMs = performance.now();
 	const startedAtNs = await release(daemon, container, shim);
@@ -35,6 +38,7 @@ export async function startContainer(daemon: Daemon, id: string): Promise<void> 
 		atNs: startedAtNs,
 	});
 	await changing('start.record', () => containers.trySave(fullId));
+	containers.startAnswered(fullId);
 }
 
 async function release(daemon: Daemon, container: Container, shim: Shim): Promise<bigint> {

@@ -41,6 +41,8 @@ export interface ContainerStatus {
 	readonly timeline: readonly Stage[];
 	/** A removal has begun; every other call on it is refused. */
 	readonly removing: boolean;
+	/** It ended before whoever asked for its start can be taken to have heard of it. */
+	readonly startUntold?: boolean | undefined;
 }
 
 export interface Container {

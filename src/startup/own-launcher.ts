@@ -1,4 +1,6 @@
 import { rmdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { type Cgroups, type Launcher, nativeBinary, startLauncher } from '#runtime';
 import type { Config } from '../config/types.ts';
@@ -28,8 +30,27 @@ export async function startOwnLauncher(config: Config, log: Log, cgroups: Cgroup
 /** Ends the launcher, and removes the instance's cgroups when nothing lives in them any more. */
 export async function endOwnLauncher(launcher: Launcher, config: Config, cgroups: Cgroups): Promise<void> {
 	await launcher.close();
-	for (const cgroup of [systemCgroup(config), `/${config.instance}`]) {
-		// EBUSY: shims or containers live on in it. ENOENT: it was never made in this hierarchy.
-		await Promise.all(cgroups.folders(cgroup).map((folder) => rmdir(folder).catch(() => {})));
+	for (const cgroup of [systemCgroup(config), `/${config.instance}`]) await removeIdle(cgroups, cgroup);
+}
+
+/** How long init may take to reap what has died in a cgroup. */
+const REAP_PATIENCE_MS = 1000;
+const REAP_PAUSE_MS = 10;
+
+/** Shims or containers that live on in a cgroup keep it; the dead that nobody has reaped yet are waited for. */
+async function removeIdle(cgroups: Cgroups, cgroup: string): Promise<void> {
+	const patience = AbortSignal.timeout(REAP_PATIENCE_MS);
+	for (;;) {
+		const removed = await Promise.all(cgroups.folders(cgroup).map(removeFolder));
+		if (!removed.includes('busy') || patience.aborted) return;
+		if ((await cgroups.processes(cgroup)).length > 0) return;
+		await sleep(REAP_PAUSE_MS);
 	}
 }
+
+/** A folder that was never made in this hierarchy is as good as removed. */
+const removeFolder = (folder: string): Promise<'gone' | 'busy'> =>
+	rmdir(folder).then(
+		() => 'gone',
+		(error: unknown) => (errnoOf(error) === 'EBUSY' ? 'busy' : 'gone'),
+	);

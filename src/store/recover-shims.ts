@@ -117,8 +117,9 @@ async function adopt(daemon: Daemon, sandboxId: string, found: readonly ShimCont
 		const now = byId.get(metadata.id);
 		if (now === undefined) await containerLost(daemon, metadata.id);
 		if (now?.startedAtNs === undefined) continue;
-		// Whoever asked for the start may not have heard of it, and asks again; of an end that was told they have.
-		if (status.finishedAtNs === undefined) containers.startsUntold.add(metadata.id);
+		// Whoever asked for the start may not have heard of it, and asks again.
+		if (status.finishedAtNs === undefined || status.startUntold === true)
+			containers.startsUntold.add(metadata.id);
 		// The daemon may have ended before it could note it, too.
 		if (status.startedAtNs === undefined) {
 			containers.update(metadata.id, { startedAtNs: now.startedAtNs });

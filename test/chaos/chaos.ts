@@ -79,7 +79,6 @@ async function run(): Promise<void> {
 		}),
 		imageLives(newClient('image client'), registry, running.signal),
 	];
-	const all = Promise.all(lives);
 	const killing = (async () => {
 		const random = seeded(options.seed);
 		while (kills < options.kills) {
@@ -89,12 +88,16 @@ async function run(): Promise<void> {
 		}
 		running.abort();
 	})();
-	// The first that fails ends it all.
-	await Promise.all([all, killing]).finally(() => {
+	const everyone = [...lives, killing];
+	try {
+		await Promise.all(everyone);
+	} catch (error) {
+		// The first that fails ends it all; who is under way still needs the daemon, and may be starting it.
 		kills = options.kills;
 		running.abort();
-		gate.open();
-	});
+		await Promise.allSettled(everyone);
+		throw error;
+	}
 	await assertNothingStrange(daemon, 'in the end');
 }
 
@@ -119,19 +122,23 @@ async function killOne(
 ): Promise<void> {
 	const victim = random.below(LAUNCHER_SHARE) === 0 ? 'launcher' : 'daemon';
 	const when = `${kill} (the ${victim})`;
-	if (victim === 'launcher') {
-		killLauncher(daemon);
-		await gate.close();
-	} else {
+	try {
 		const quiet = gate.close();
-		await daemon.stop('SIGKILL');
+		if (victim === 'launcher') killLauncher(daemon);
+		else await killDaemon(daemon, random, quiet);
 		await quiet;
-		if (random.below(START_SHARE) === 0) await killStarting(daemon, random.below(LONGEST_START_MS));
-		await daemon.start();
+		await assertNothingStrange(daemon, when);
+		for (const pod of known) await assertAsKnown(daemon, pod, when);
+	} finally {
+		gate.open();
 	}
-	await assertNothingStrange(daemon, when);
-	for (const pod of known) await assertAsKnown(daemon, pod, when);
-	gate.open();
+}
+
+async function killDaemon(daemon: TestDaemon, random: Random, quiet: Promise<void>): Promise<void> {
+	await daemon.stop('SIGKILL');
+	await quiet;
+	if (random.below(START_SHARE) === 0) await killStarting(daemon, random.below(LONGEST_START_MS));
+	await daemon.start();
 }
 
 /** A daemon that dies while it takes over what the one before it left. */

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../support/registry.ts';
 import { until } from '../support/until.ts';
 import { failureOf, TestBed } from './harness.ts';
@@ -56,6 +57,33 @@ test('running containers are taken over, and exits that happened meanwhile are t
 	await bed.cri.ReopenContainerLog({ container_id: lives });
 	for (const id of [pod, other]) await bed.cri.RemovePodSandbox({ pod_sandbox_id: id });
 	assert.deepEqual(bed.leftObjects(), []);
+});
+
+/** An answer that is this old has been heard. */
+const HEARD_MS = 1500;
+
+test('a start whose answer may be lost succeeds once more, even when the container has ended; one that was heard does not', async () => {
+	await using bed = await TestBed.start();
+	const pod = await bed.runPod();
+	const quick = await bed.run(pod, { command: ['sh', '-c', 'exit 9'] });
+	const slow = await bed.run(pod, {
+		command: ['sh', '-c', 'while ! test -e /tmp/go; do sleep 0.02; done; exit 9'],
+	});
+	await sleep(HEARD_MS);
+	await bed.sh(slow, 'touch /tmp/go');
+	const hasEnded = (id: string) => bed.daemon.containers.get(id)?.status.finishedAtNs !== undefined;
+	await until('both have ended', () => hasEnded(quick) && hasEnded(slow));
+	await bed.daemon.containers.trySave(slow);
+	for (const _ of ['once', 'twice']) {
+		await bed.crash();
+		await bed.start();
+	}
+	await bed.cri.StartContainer({ container_id: quick });
+	for (const container_id of [quick, slow]) {
+		assert.match(`${await failureOf(bed.cri.StartContainer({ container_id }))}`, /it is exited, not created/);
+		const { status } = await bed.cri.ContainerStatus({ container_id });
+		assert.deepEqual([status?.state, status?.exit_code], ['CONTAINER_EXITED', 9]);
+	}
 });
 
 test('a shim that dies makes its sandbox not ready and its containers exited, and all can be removed', async () => {
