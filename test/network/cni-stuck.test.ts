@@ -147,11 +147,12 @@ describe('CNI plug-ins that misbehave', () => {
 		['that flood its pipes', '(trap "" PIPE; while :; do echo x; done) &'],
 	] as const) {
 		it(`leaves children ${what}: the call does not wait for them`, async () => {
-			const pidFile = join(aside, 'child.pid');
-			behave({ ADD: `${child}\necho $! > ${pidFile}; echo '${RESULT}'; exit 0` });
+			const pids = join(aside, `${what}.pids`);
+			behave({ ADD: `${child}\necho $! >> '${pids}'; echo '${RESULT}'; exit 0` });
 			const call = run(20_000);
 			const outcome = await call.catch((error: StatusError) => error);
-			process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
+			// One of each plug-in of the chain.
+			for (const pid of readFileSync(pids, 'utf8').trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
 			behave({});
 			if (typeof outcome === 'string') return await remove(outcome);
 			assert.match(outcome.message, /its answer is no JSON object/, 'what the children wrote came between');
