@@ -12,7 +12,7 @@ import {
 	statSync,
 	writeFileSync,
 } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -35,10 +35,12 @@ const startShim = (launcher: TestLauncher, socket_path: string) =>
 		{ sandbox_id: ID, socket_path, instance: 'test', oom_score_adj: -998 },
 		'SHIM_STARTED',
 	);
-async function connected(path: string): Promise<Socket> {
+/** Its socket takes connections before it has begun; its answer says that it has. */
+async function assertAnswers(path: string): Promise<void> {
 	const socket = connect(path);
-	await once(socket, 'connect');
-	return socket;
+	socket.write(encodeFrame('HELLO', 1, { version: PROTOCOL_VERSION }));
+	await once(socket, 'data');
+	socket.destroy();
 }
 
 test('--version, and a command line that is none', () => {
@@ -79,11 +81,11 @@ test('START_SHIM: a process of its own that listens and survives the launcher', 
 		for (const stream of [0, 1, 2]) assert.equal(readlinkSync(`/proc/${shim.pid}/fd/${stream}`), '/dev/null');
 		assert.match(readlinkSync(`/proc/${shim.pid}/fd/3`), /^socket:/);
 		assert.equal(statSync(path).mode & 0o777, 0o600);
-		(await connected(path)).destroy();
+		await assertAnswers(path);
 		await assert.rejects(startShim(launcher, path), refused(98, 'living shim'));
 		assert.equal(await launcher.end(), 0);
 		assert.ok(alive(shim.pid));
-		(await connected(path)).destroy();
+		await assertAnswers(path);
 	} finally {
 		process.kill(shim.pid, 'SIGKILL');
 	}
