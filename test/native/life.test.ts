@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { OPS } from '../../runtime/shim/schema.ts';
-import { CGROUPS, Fixture, INSTANCE, plan, type Refused } from './support.ts';
+import { CONSTANTS, OPS } from '../../runtime/shim/schema.ts';
+import { CGROUPS, Fixture, hooks, INSTANCE, plan, type Refused } from './support.ts';
 
 let shim: Fixture;
 before(async () => {
@@ -135,15 +135,19 @@ test('requests that do not fit the state are refused', async () => {
 });
 
 test('two requests for one container at once: the second is busy, nothing is lost', async () => {
-	const both = await Promise.allSettled([
-		shim.create('race', sh('race', 'sleep 100')),
-		shim.create('race', sh('race', 'sleep 100')),
-		shim.delete('race'),
-	]);
-	assert.deepEqual(
-		both.map(({ status }) => status),
-		['fulfilled', 'rejected', 'rejected'],
-	);
+	const go = join(shim.containerFolder('race'), 'go');
+	const held = plan({
+		rootfs: shim.rootfs,
+		id: 'race',
+		argv: ['sleep', '100'],
+		mounts: [hooks(CONSTANTS.HOOK_CREATE_RUNTIME, `until test -e ${go}; do sleep 0.01; done`)],
+	});
+	const first = shim.create('race', held);
+	const busy = (error: Refused) => error.errno === 16 || error.errno === 17;
+	await assert.rejects(shim.create('race', held), busy);
+	await assert.rejects(shim.delete('race'), busy);
+	writeFileSync(go, '');
+	await first;
 	/* The second may come when the first is done, and then finds nothing to do. */
 	const deletes = await Promise.allSettled([shim.delete('race'), shim.delete('race')]);
 	assert.equal(deletes[0].status, 'fulfilled');
