@@ -203,14 +203,17 @@ class DiskImageStore implements ImageStore {
 	}
 
 	async lease(imageId: string, holder: string): Promise<LayerLease> {
-		const { index, leases, snapshots } = this.#stores;
-		const image = index.find(imageId);
+		const image = this.#stores.index.find(imageId);
 		if (image === undefined) throw notFound(`Cannot lease image ${imageId} to ${holder}: it is not here`);
-		await leases.take({ holder, imageId: image.id });
-		const layers = wholeChain(image.chainIds, snapshots) ?? [];
-		const lowers =
-			layers.length === 0 ? [join(this.#root, 'empty')] : layers.map((layer) => layer.files).reverse();
-		return { lowers, [Symbol.asyncDispose]: () => this.release(holder) };
+		await this.#stores.leases.take({ holder, imageId: image.id });
+		return { lowers: this.layersOf(imageId), [Symbol.asyncDispose]: () => this.release(holder) };
+	}
+
+	layersOf(imageId: string): readonly string[] {
+		const image = this.#stores.index.find(imageId);
+		if (image === undefined) throw notFound(`Cannot use the layers of image ${imageId}: it is not here`);
+		const layers = wholeChain(image.chainIds, this.#stores.snapshots) ?? [];
+		return layers.length === 0 ? [join(this.#root, 'empty')] : layers.map((layer) => layer.files).reverse();
 	}
 
 	async release(holder: string): Promise<void> {

@@ -141,9 +141,10 @@ export class Puller {
 
 	/** From here on the image is seen. Everything that it needs is on disk before its record is. */
 	async #publish(reference: Reference, resolved: ResolvedImage): Promise<Image> {
-		const { index, content } = this.#options.stores;
+		const { index, content, snapshots } = this.#options.stores;
 		for (const { digest, bytes } of resolved.documents)
 			await changing('image.document', () => content.write(digest, bytes));
+		await changing('image.sync', () => snapshots.sync());
 		const known = index.record(resolved.configDigest);
 		const digests = [resolved.topDigest, resolved.manifestDigest].map(
 			(digest) => `${nameOf(reference)}@${digest}`,

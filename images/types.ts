@@ -138,6 +138,8 @@ export interface ImageStore extends AsyncDisposable {
 	remove(reference: string): Promise<void>;
 	/** Lowers of the image; `holder` (a container id) makes the lease survive a restart of the daemon: it is given again by `lease` with the same holder and freed by `release`. */
 	lease(imageId: string, holder: string): Promise<LayerLease>;
+	/** The same folders for who has asked for a lease that is not on disk yet. NOT_FOUND. */
+	layersOf(imageId: string): readonly string[];
 	release(holder: string): Promise<void>;
 	/** Holders known on disk, for recovery. */
 	holders(): readonly { readonly holder: string; readonly imageId: string }[];

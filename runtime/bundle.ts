@@ -1,6 +1,6 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic } from '#base/atomic-file.ts';
+import { replaceFile } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
 import type { OciSpec } from './oci/spec.ts';
 import { validateSpec } from './oci/validate.ts';
@@ -13,20 +13,13 @@ import { encodePlan, type Op } from './shim/codec.ts';
  *
  *   config.json     the OCI spec
  *   teardown.json   the plan of delete, used by the shim, by rollback and by recovery when the shim is dead
- *   plan.txt        the launch plan, with times, for people; written after the answer
+ *   plan.txt        the launch plan, with times, for people; written a moment after the answer
  */
-export async function writeBundle(
-	bundle: string,
-	id: string,
-	spec: OciSpec,
-	teardown: readonly Op[],
-): Promise<void> {
+export function writeBundle(bundle: string, id: string, spec: OciSpec, teardown: readonly Op[]): void {
 	try {
-		await mkdir(bundle, { recursive: true, mode: 0o700 });
-		await Promise.all([
-			writeFileAtomic(join(bundle, 'teardown.json'), JSON.stringify({ id, plan: teardown })),
-			writeFile(join(bundle, 'config.json'), JSON.stringify(spec), { mode: 0o600 }),
-		]);
+		mkdirSync(bundle, { recursive: true, mode: 0o700 });
+		replaceFile(join(bundle, 'teardown.json'), JSON.stringify({ id, plan: teardown }));
+		writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec), { mode: 0o600 });
 	} catch (error) {
 		throw fromSystemError(`Cannot write the bundle ${bundle}`, error);
 	}
@@ -35,7 +28,7 @@ export async function writeBundle(
 /** The spec of a bundle; undefined when there is none. DATA_LOSS when it cannot be understood. */
 export async function readSpec(bundle: string): Promise<OciSpec | undefined> {
 	const path = join(bundle, 'config.json');
-	const value = await readJson(path);
+	const value = readJson(path);
 	if (value === undefined) return undefined;
 	try {
 		validateSpec(value);
@@ -52,7 +45,7 @@ export async function readSpec(bundle: string): Promise<OciSpec | undefined> {
  */
 export async function readTeardown(bundle: string, id: string): Promise<Op[] | undefined> {
 	const path = join(bundle, 'teardown.json');
-	const value = await readJson(path);
+	const value = readJson(path);
 	if (value === undefined) return undefined;
 	const { id: owner, plan } = (value ?? {}) as { readonly id?: unknown; readonly plan?: unknown };
 	if (owner !== id) throw dataLoss(`${path} is no teardown plan of ${id}`);
@@ -64,9 +57,9 @@ export async function readTeardown(bundle: string, id: string): Promise<Op[] | u
 	}
 }
 
-async function readJson(path: string): Promise<unknown> {
+function readJson(path: string): unknown {
 	try {
-		return JSON.parse(await readFile(path, 'utf8'));
+		return JSON.parse(readFileSync(path, 'utf8'));
 	} catch (error) {
 		if (errnoOf(error) === 'ENOENT') return undefined;
 		if (error instanceof SyntaxError)

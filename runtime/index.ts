@@ -15,6 +15,7 @@ export { readNativeProcess } from './native-process.ts';
 export type * from './oci/spec.ts';
 export { validateSpec } from './oci/validate.ts';
 export { cgroupsPathOfSpec } from './operations/context.ts';
+export { prepareCreate } from './operations/create.ts';
 export { canDelete, canExec, canKill, canStart } from './operations/state.ts';
 export { CAPABILITIES } from './plan/capabilities.ts';
 export { lowerContainer } from './plan/container.ts';

@@ -1,7 +1,7 @@
 /** What the runtime room offers through its door. Ids are opaque here: no pods, no images, no CRI. */
 import type { CgroupLayout } from './cgroup/layout.ts';
 import type { OciProcess, OciResources, OciSpec } from './oci/spec.ts';
-import type { Op, Struct } from './shim/codec.ts';
+import type { Message, Op, Struct } from './shim/codec.ts';
 
 export interface CallOptions {
 	readonly signal?: AbortSignal;
@@ -122,6 +122,8 @@ export interface CreateOptions extends CallOptions {
 	readonly mountsOf?: Readonly<Record<string, string>>;
 	/** Bind namespaces to files on the host, for CNI plug-ins: name as in /proc/PID/ns. Undone by delete. */
 	readonly pins?: readonly { readonly name: string; readonly path: string }[];
+	/** Runs the program without waiting for start; not with poststart hooks, which belong to start. */
+	readonly startAtOnce?: boolean;
 	/** Folders made before the process, removed by delete (upper, work). */
 	readonly folders?: readonly {
 		readonly path: string;
@@ -129,6 +131,14 @@ export interface CreateOptions extends CallOptions {
 		readonly uid?: number;
 		readonly gid?: number;
 	}[];
+}
+
+/** What `prepareCreate` made of the options. */
+export interface PreparedCreate {
+	readonly options: CreateOptions;
+	readonly plan: readonly Op[];
+	readonly teardown: readonly Op[];
+	readonly request: Message<'CREATE'>;
 }
 
 export interface CreatedContainer {
@@ -175,6 +185,8 @@ export interface Shim {
 	readonly closed: Promise<void>;
 	/** OCI create. FAILED with the step, its label and errno in the message; nothing is left behind on failure. */
 	create(options: CreateOptions): Promise<CreatedContainer>;
+	/** The same, when everything has been prepared (`prepareCreate`). */
+	createPrepared(prepared: PreparedCreate): Promise<CreatedContainer>;
 	/** OCI start. NOT_FOUND when the program does not exist, PERMISSION_DENIED… see errors in operations/start.ts. */
 	start(id: string, options?: CallOptions): Promise<{ startedAtNs: bigint; timings: readonly StepTiming[] }>;
 	/** OCI kill. `all`: every process of the container. A stopped container is fine. */
@@ -193,38 +205,50 @@ export interface Shim {
 	resize(id: string, columns: number, rows: number): Promise<void>;
 	/** Ends the shim. FAILED_PRECONDITION while it has containers. */
 	shutdown(): Promise<void>;
+	/** Writes each plan.txt that waits for a quiet moment. */
+	writePlans(): void;
 	/** Closes the connection only. */
 	disconnect(): void;
 }
 
-export interface CgroupStats {
-	readonly cpu: {
-		readonly usageNs: bigint;
-		readonly userNs: bigint;
-		readonly systemNs: bigint;
-		readonly throttledPeriods: bigint;
-		readonly periods: bigint;
-		readonly throttledNs: bigint;
-		readonly pressure?: Pressure;
-	};
+/** What the CRI's lists of stats ask of a cgroup: little enough to be read for hundreds of them. */
+export interface CgroupUsage {
+	readonly cpu: { readonly usageNs: bigint; readonly pressure?: Pressure };
 	readonly memory: {
 		readonly usageBytes: bigint;
 		readonly workingSetBytes: bigint;
 		/** undefined: no limit. */
 		readonly limitBytes?: bigint;
 		readonly rssBytes: bigint;
-		readonly cacheBytes: bigint;
-		readonly mappedFileBytes: bigint;
 		readonly pageFaults: bigint;
 		readonly majorPageFaults: bigint;
+		/** undefined: the kernel does not account for swap. */
 		readonly swapUsageBytes?: bigint;
+		/** undefined: no limit. */
 		readonly swapLimitBytes?: bigint;
-		readonly maxUsageBytes?: bigint;
 		readonly pressure?: Pressure;
 	};
-	readonly pids: { readonly current: bigint; readonly limit?: bigint };
-	readonly io: {
-		readonly pressure?: Pressure;
+	/** Threads, as the kernel's limit counts them. */
+	readonly pids: { readonly current: bigint };
+	readonly io: { readonly pressure?: Pressure };
+}
+
+/** Everything that the kernel counts for a cgroup. */
+export interface CgroupStats extends CgroupUsage {
+	readonly cpu: CgroupUsage['cpu'] & {
+		readonly userNs: bigint;
+		readonly systemNs: bigint;
+		readonly throttledPeriods: bigint;
+		readonly periods: bigint;
+		readonly throttledNs: bigint;
+	};
+	readonly memory: CgroupUsage['memory'] & {
+		readonly cacheBytes: bigint;
+		readonly mappedFileBytes: bigint;
+		readonly maxUsageBytes?: bigint;
+	};
+	readonly pids: CgroupUsage['pids'] & { readonly limit?: bigint };
+	readonly io: CgroupUsage['io'] & {
 		readonly devices: readonly {
 			readonly major: number;
 			readonly minor: number;
@@ -264,7 +288,10 @@ export interface Cgroups {
 	check(resources: OciResources): void;
 	/** In place, all or nothing: what was written before a failing write is put back. */
 	update(cgroupsPath: string, resources: OciResources): Promise<void>;
-	stats(cgroupsPath: string): Promise<CgroupStats>;
+	/** Synchronous: the kernel answers from memory, and one read costs less than the way to a thread and back. */
+	usage(cgroupsPath: string): CgroupUsage;
+	/** As `usage`, with what is too much for a list. */
+	stats(cgroupsPath: string): CgroupStats;
 	/** How often the kernel's OOM killer struck in this cgroup. 0 when it is gone. */
 	oomKills(cgroupsPath: string): Promise<number>;
 	/** Processes of the cgroup and below. */

@@ -36,13 +36,13 @@ export class ContentStore {
 		}
 	}
 
-	/** Idempotent, durable. */
+	/** Idempotent. Survives a power loss once the file system has been synced. */
 	async write(digest: string, bytes: Uint8Array): Promise<void> {
 		if ((await this.read(digest)) !== undefined) return;
 		const path = this.#path(digest);
 		try {
 			await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
-			await writeFileAtomic(path, bytes, { durable: true });
+			await writeFileAtomic(path, bytes);
 			this.#bytes += bytes.length;
 			this.#files++;
 		} catch (error) {

@@ -1,6 +1,5 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { writeFileAtomic } from '#base/atomic-file.ts';
 import { aborted, dataLoss, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import type { Log } from '#base/log.ts';
@@ -42,6 +41,13 @@ export interface SnapshotsOptions {
 }
 
 const RECORD = 'layer.json';
+/** The record before everything that it tells of is on disk. */
+const HALF_RECORD = 'layer.json.half';
+
+type TreeUsage = Awaited<ReturnType<NativeFiles['treeUsage']>>;
+
+const notUnpacked = (chainId: string): Error =>
+	aborted(`The layer below (chain ${chainId}) was not unpacked`);
 
 /**
  * Layers on disk, by chain id: `<number>/fs` with the files and `<number>/layer.json`, which is written last, so a
@@ -51,6 +57,8 @@ export class Snapshots {
 	readonly #options: SnapshotsOptions;
 	readonly #known = new Map<string, Snapshot>();
 	readonly #work = new SharedWork<Snapshot>();
+	/** Of layers that are being made: the folder with their files, once nothing about these changes any more. */
+	readonly #settled = new Map<string, PromiseWithResolvers<string>>();
 	/** Folders that are being filled or removed. */
 	readonly #busy = new Set<string>();
 	readonly #sync: SyncGate;
@@ -98,6 +106,11 @@ export class Snapshots {
 				if (joined.started || signal.aborted) throw error;
 			}
 		}
+	}
+
+	/** Returns when all that was written before this call survives a power loss, beside the layers too. */
+	async sync(): Promise<void> {
+		await this.#sync.run();
 	}
 
 	/** Forgets a snapshot and removes its files. Missing is fine. */
@@ -151,21 +164,45 @@ export class Snapshots {
 	async #make(request: SnapshotRequest, signal: AbortSignal): Promise<Snapshot> {
 		const folder = join(this.#options.root, (++this.#lastNumber).toString(36));
 		const files = join(folder, 'fs');
+		const settled = Promise.withResolvers<string>();
+		settled.promise.catch(() => {});
+		this.#settled.set(request.chainId, settled);
 		this.#busy.add(folder);
 		try {
 			await changing('layer.folder', () => makeLayerRoot(files));
 			const { impliedFolders } = await changing('layer.unpack', () => request.unpack(files, signal));
+			const record = await this.#prepare(request, folder, files, impliedFolders);
+			settled.resolve(files);
+			await changing('layer.sync', () => this.#sync.run());
 			await this.#parentCommitted(request.parents.at(-1));
 			signal.throwIfAborted();
-			return await this.#commit(request, folder, files, impliedFolders);
+			return await this.#commit(record, folder, files);
 		} catch (error) {
+			settled.reject(error);
 			await this.#removeFolder(folder).catch((failure) => {
 				this.#options.log.warn('A layer that failed cannot be removed', { folder, why: messageOf(failure) });
 			});
 			throw error;
 		} finally {
 			this.#busy.delete(folder);
+			this.#settled.delete(request.chainId);
 		}
+	}
+
+	/** The last changes to the files of a layer, which depend on those below. Answers what they take. */
+	async #settle(request: SnapshotRequest, files: string, implied: readonly string[]): Promise<TreeUsage> {
+		const { files: native } = this.#options;
+		const lowers = await Promise.all(request.parents.toReversed().map((parent) => this.#filesOf(parent)));
+		const ops: FileOp[] = await impliedFolderOps(implied, lowers);
+		if (ops.length > 0) await changing('layer.files', () => native.applyFiles(files, ops));
+		return await native.treeUsage(files);
+	}
+
+	/** Of a layer that is here, or will be. */
+	async #filesOf(chainId: string): Promise<string> {
+		const files = this.#known.get(chainId)?.files ?? (await this.#settled.get(chainId)?.promise);
+		if (files === undefined) throw notUnpacked(chainId);
+		return files;
 	}
 
 	/** Layers are published lowest first, so a chain that is here is here from its bottom. */
@@ -173,35 +210,34 @@ export class Snapshots {
 		if (parent === undefined) return;
 		while (!this.#known.has(parent)) {
 			const underWay = this.#work.underWay(parent);
-			if (underWay === undefined) throw aborted(`The layer below (chain ${parent}) was not unpacked`);
+			if (underWay === undefined) throw notUnpacked(parent);
 			await underWay;
 		}
 	}
 
-	async #commit(
+	/** Everything of a layer but the name of its record, without which it is none. */
+	async #prepare(
 		request: SnapshotRequest,
 		folder: string,
 		files: string,
 		implied: readonly string[],
-	): Promise<Snapshot> {
-		const { files: native } = this.#options;
-		const lowers = request.parents.toReversed().flatMap((parent) => this.#known.get(parent)?.files ?? []);
-		const ops: FileOp[] = await impliedFolderOps(implied, lowers);
-		if (ops.length > 0) await changing('layer.files', () => native.applyFiles(files, ops));
-		const { bytes, inodes } = await native.treeUsage(files);
-		await changing('layer.sync', () => this.#sync.run());
+	): Promise<SnapshotRecord> {
 		const { chainId, diffId, digest } = request;
-		const record: SnapshotRecord = { chainId, diffId, digest, bytes, inodes };
-		const path = join(folder, RECORD);
-		try {
-			await changing('layer.record', () =>
-				writeFileAtomic(path, encodeSnapshotRecord(record), { durable: true }),
-			);
-		} catch (error) {
-			throw fromSystemError(`Cannot write ${path}`, error);
-		}
+		const record: SnapshotRecord = {
+			chainId,
+			diffId,
+			digest,
+			...(await this.#settle(request, files, implied)),
+		};
+		await writeRecord(join(folder, HALF_RECORD), encodeSnapshotRecord(record));
+		return record;
+	}
+
+	/** What it consists of is on disk. Its name will be with the next `sync`; a layer that loses it is brought again. */
+	async #commit(record: SnapshotRecord, folder: string, files: string): Promise<Snapshot> {
+		await changing('layer.record', () => rename(join(folder, HALF_RECORD), join(folder, RECORD)));
 		const snapshot = { ...record, folder, files };
-		this.#known.set(chainId, snapshot);
+		this.#known.set(record.chainId, snapshot);
 		return snapshot;
 	}
 
@@ -212,5 +248,13 @@ export class Snapshots {
 		} finally {
 			this.#busy.delete(folder);
 		}
+	}
+}
+
+async function writeRecord(path: string, text: string): Promise<void> {
+	try {
+		await writeFile(path, text, { mode: 0o600 });
+	} catch (error) {
+		throw fromSystemError(`Cannot write ${path}`, error);
 	}
 }

@@ -92,7 +92,7 @@ test('v1 statistics', async () => {
 		'blkio/a/blkio.throttle.io_serviced_recursive': '8:0 Read 1\n8:0 Write 2\nTotal 3\n',
 		'unified/a/cpu.pressure': 'some avg10=1.50 avg60=0.00 avg300=0.00 total=99\n',
 	});
-	const stats = await cgroups.stats('/a');
+	const stats = cgroups.stats('/a');
 	assert.deepEqual(stats.cpu, {
 		usageNs: 5000n,
 		userNs: 3000n,
@@ -132,7 +132,7 @@ test('v2 statistics', async () => {
 		'a/io.stat': '8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n',
 		'a/hugetlb.2MB.current': '4096\n',
 	});
-	const stats = await cgroups.stats('/a');
+	const stats = cgroups.stats('/a');
 	assert.equal(stats.cpu.usageNs, 5000n);
 	assert.equal(stats.memory.workingSetBytes, 0n);
 	assert.equal(stats.memory.limitBytes, 2000n);

@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { unimplemented } from '#base/errors.ts';
 import type { OciResources } from '../oci/spec.ts';
-import type { CgroupStats, Cgroups } from '../types.ts';
+import type { CgroupStats, Cgroups, CgroupUsage } from '../types.ts';
 import { detectCgroups } from './detect.ts';
 import { devicesOps } from './devices.ts';
 import { readKeyed } from './files.ts';
@@ -13,8 +13,8 @@ import {
 	normalizeCgroupsPath,
 } from './layout.ts';
 import { limitWrites } from './limits.ts';
-import { statsV1 } from './stats-v1.ts';
-import { statsV2 } from './stats-v2.ts';
+import { statsV1, usageV1 } from './stats-v1.ts';
+import { statsV2, usageV2 } from './stats-v2.ts';
 import { childCgroups, processesBelow } from './tree.ts';
 import { writeLimits } from './update.ts';
 
@@ -62,20 +62,21 @@ class CgroupTree implements Cgroups {
 		await writeLimits(limitWrites(this.layout, normalizeCgroupsPath(cgroupsPath), resources));
 	}
 
-	async stats(cgroupsPath: string): Promise<CgroupStats> {
+	usage(cgroupsPath: string): CgroupUsage {
 		const path = normalizeCgroupsPath(cgroupsPath);
-		return await (this.version === 2
-			? statsV2(join(this.layout.mountRoot, path))
-			: statsV1(this.layout, path));
+		return this.version === 2 ? usageV2(join(this.layout.mountRoot, path)) : usageV1(this.layout, path);
+	}
+
+	stats(cgroupsPath: string): CgroupStats {
+		const path = normalizeCgroupsPath(cgroupsPath);
+		return this.version === 2 ? statsV2(join(this.layout.mountRoot, path)) : statsV1(this.layout, path);
 	}
 
 	async oomKills(cgroupsPath: string): Promise<number> {
 		const folder = controllerFolder(this.layout, 'memory', normalizeCgroupsPath(cgroupsPath));
 		if (folder === undefined) return 0;
-		const events = await readKeyed(
-			`${folder}/${this.version === 2 ? 'memory.events' : 'memory.oom_control'}`,
-		);
-		return Number(events.get('oom_kill') ?? 0n);
+		const events = readKeyed(`${folder}/${this.version === 2 ? 'memory.events' : 'memory.oom_control'}`);
+		return Number(events('oom_kill') ?? 0n);
 	}
 
 	async processes(cgroupsPath: string): Promise<readonly number[]> {

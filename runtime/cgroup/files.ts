@@ -1,10 +1,13 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { errnoOf } from '#base/errors.ts';
 
-/** Readers of cgroup files. A missing file (a controller that is off, a cgroup that is gone) reads as ''. */
-export async function readText(path: string): Promise<string> {
+/**
+ * Readers of cgroup files. A missing file (a controller that is off, a cgroup that is gone) reads as ''. They are
+ * synchronous: the kernel answers from memory, in less time than it takes to ask a thread of the pool.
+ */
+export function readText(path: string): string {
 	try {
-		return await readFile(path, 'utf8');
+		return readFileSync(path, 'utf8');
 	} catch (error) {
 		const code = errnoOf(error);
 		// ENODEV: the cgroup was removed while its file was open. EOPNOTSUPP: pressure is switched off.
@@ -14,8 +17,8 @@ export async function readText(path: string): Promise<string> {
 }
 
 /** A file with one number; `max` and what v1 writes for no limit give undefined. */
-export async function readNumber(path: string): Promise<bigint | undefined> {
-	return parseNumber(await readText(path));
+export function readNumber(path: string): bigint | undefined {
+	return parseNumber(readText(path));
 }
 
 /** v1 shows no limit as the largest multiple of the page size; nothing real is near it. */
@@ -28,16 +31,18 @@ export function parseNumber(text: string): bigint | undefined {
 	return value >= V1_UNLIMITED ? undefined : value;
 }
 
-/** Lines of `key value`. */
-export function parseKeyed(text: string): ReadonlyMap<string, bigint> {
-	const map = new Map<string, bigint>();
-	for (const line of text.split('\n')) {
-		const match = /^(\S+) (\d+)$/.exec(line);
-		if (match?.[1] !== undefined && match[2] !== undefined) map.set(match[1], BigInt(match[2]));
-	}
-	return map;
+/** Looks values up in lines of `key value`; of a long file only what is asked for is parsed. */
+export type Keyed = (key: string) => bigint | undefined;
+
+export function parseKeyed(text: string): Keyed {
+	const lines = `\n${text}`;
+	return (key) => {
+		const begin = lines.indexOf(`\n${key} `);
+		if (begin < 0) return undefined;
+		const end = lines.indexOf('\n', begin + 1);
+		const word = lines.slice(begin + key.length + 2, end < 0 ? undefined : end);
+		return /^\d+$/.test(word) ? BigInt(word) : undefined;
+	};
 }
 
-export async function readKeyed(path: string): Promise<ReadonlyMap<string, bigint>> {
-	return parseKeyed(await readText(path));
-}
+export const readKeyed = (path: string): Keyed => parseKeyed(readText(path));

@@ -20,7 +20,7 @@ function parseLine(line: string): [string, PressureLine][] {
 }
 
 /** `{ pressure }` to spread into stats, or nothing. */
-export async function readPressure(path: string): Promise<{ pressure?: Pressure }> {
-	const pressure = parsePressure(await readText(path));
+export function readPressure(path: string): { pressure?: Pressure } {
+	const pressure = parsePressure(readText(path));
 	return pressure === undefined ? {} : { pressure };
 }

@@ -1,81 +1,77 @@
-import type { CgroupStats } from '../types.ts';
+import type { CgroupStats, CgroupUsage } from '../types.ts';
 import { readKeyed, readNumber, readText } from './files.ts';
 import { readHugetlb } from './hugetlb-stats.ts';
 import { atLeastZero, ioDevices } from './io-stats.ts';
 import { readPressure } from './pressure.ts';
 
-/** Statistics of one v2 cgroup folder. */
-export async function statsV2(folder: string): Promise<CgroupStats> {
-	const [cpu, memory, pids, io, hugetlb] = await Promise.all([
-		cpuStats(folder),
-		memoryStats(folder),
-		pidsStats(folder),
-		ioStats(folder),
-		readHugetlb(folder, { usage: 'current', max: undefined }),
-	]);
-	return { cpu, memory, pids, io, hugetlb };
-}
-
-async function cpuStats(folder: string): Promise<CgroupStats['cpu']> {
-	const [stat, pressure] = await Promise.all([
-		readKeyed(`${folder}/cpu.stat`),
-		readPressure(`${folder}/cpu.pressure`),
-	]);
-	const ns = (key: string) => (stat.get(key) ?? 0n) * 1000n;
+/** What one v2 cgroup folder uses. */
+export function usageV2(folder: string): CgroupUsage {
+	const cpu = readKeyed(`${folder}/cpu.stat`);
 	return {
-		usageNs: ns('usage_usec'),
-		userNs: ns('user_usec'),
-		systemNs: ns('system_usec'),
-		periods: stat.get('nr_periods') ?? 0n,
-		throttledPeriods: stat.get('nr_throttled') ?? 0n,
-		throttledNs: ns('throttled_usec'),
-		...pressure,
+		cpu: { usageNs: (cpu('usage_usec') ?? 0n) * 1000n, ...readPressure(`${folder}/cpu.pressure`) },
+		memory: { ...memoryUsage(folder), ...readPressure(`${folder}/memory.pressure`) },
+		pids: { current: readNumber(`${folder}/pids.current`) ?? 0n },
+		io: readPressure(`${folder}/io.pressure`),
 	};
 }
 
-async function memoryStats(folder: string): Promise<CgroupStats['memory']> {
-	const [stat, usage = 0n, limit, peak, swap, swapLimit, pressure] = await Promise.all([
-		readKeyed(`${folder}/memory.stat`),
-		readNumber(`${folder}/memory.current`),
-		readNumber(`${folder}/memory.max`),
-		readNumber(`${folder}/memory.peak`),
-		readNumber(`${folder}/memory.swap.current`),
-		readNumber(`${folder}/memory.swap.max`),
-		readPressure(`${folder}/memory.pressure`),
-	]);
-	const value = (key: string) => stat.get(key) ?? 0n;
+/** Everything that v2 counts. */
+export function statsV2(folder: string): CgroupStats {
+	const { cpu, memory, pids, io } = usageV2(folder);
+	const limit = readNumber(`${folder}/pids.max`);
+	return {
+		cpu: { ...cpu, ...cpuDetails(folder) },
+		memory: { ...memory, ...memoryDetails(folder) },
+		pids: { ...pids, ...(limit === undefined ? {} : { limit }) },
+		io: { ...io, devices: devicesOf(folder) },
+		hugetlb: readHugetlb(folder, { usage: 'current', max: undefined }),
+	};
+}
+
+function cpuDetails(folder: string) {
+	const stat = readKeyed(`${folder}/cpu.stat`);
+	const ns = (key: string): bigint => (stat(key) ?? 0n) * 1000n;
+	return {
+		userNs: ns('user_usec'),
+		systemNs: ns('system_usec'),
+		periods: stat('nr_periods') ?? 0n,
+		throttledPeriods: stat('nr_throttled') ?? 0n,
+		throttledNs: ns('throttled_usec'),
+	};
+}
+
+function memoryUsage(folder: string): CgroupUsage['memory'] {
+	const stat = readKeyed(`${folder}/memory.stat`);
+	const usage = readNumber(`${folder}/memory.current`) ?? 0n;
+	const limit = readNumber(`${folder}/memory.max`);
+	const swap = readNumber(`${folder}/memory.swap.current`);
+	const swapLimit = readNumber(`${folder}/memory.swap.max`);
 	return {
 		usageBytes: usage,
-		workingSetBytes: atLeastZero(usage - value('inactive_file')),
-		rssBytes: value('anon'),
-		cacheBytes: value('file'),
-		mappedFileBytes: value('file_mapped'),
-		pageFaults: value('pgfault'),
-		majorPageFaults: value('pgmajfault'),
+		workingSetBytes: atLeastZero(usage - (stat('inactive_file') ?? 0n)),
+		rssBytes: stat('anon') ?? 0n,
+		pageFaults: stat('pgfault') ?? 0n,
+		majorPageFaults: stat('pgmajfault') ?? 0n,
 		...(limit === undefined ? {} : { limitBytes: limit }),
 		...(swap === undefined ? {} : { swapUsageBytes: swap }),
 		...(swapLimit === undefined ? {} : { swapLimitBytes: swapLimit }),
-		...(peak === undefined ? {} : { maxUsageBytes: peak }),
-		...pressure,
 	};
 }
 
-async function pidsStats(folder: string): Promise<CgroupStats['pids']> {
-	const [current = 0n, limit] = await Promise.all([
-		readNumber(`${folder}/pids.current`),
-		readNumber(`${folder}/pids.max`),
-	]);
-	return { current, ...(limit === undefined ? {} : { limit }) };
+function memoryDetails(folder: string) {
+	const stat = readKeyed(`${folder}/memory.stat`);
+	const peak = readNumber(`${folder}/memory.peak`);
+	return {
+		cacheBytes: stat('file') ?? 0n,
+		mappedFileBytes: stat('file_mapped') ?? 0n,
+		...(peak === undefined ? {} : { maxUsageBytes: peak }),
+	};
 }
 
 /** Lines of `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0`. */
-async function ioStats(folder: string): Promise<CgroupStats['io']> {
-	const [text, pressure] = await Promise.all([
-		readText(`${folder}/io.stat`),
-		readPressure(`${folder}/io.pressure`),
-	]);
+function devicesOf(folder: string): CgroupStats['io']['devices'] {
 	const devices = ioDevices();
-	for (const line of text.split('\n')) {
+	for (const line of readText(`${folder}/io.stat`).split('\n')) {
 		const [device = '', ...pairs] = line.split(' ');
 		for (const pair of pairs) {
 			const [key, amount] = pair.split('=');
@@ -85,5 +81,5 @@ async function ioStats(folder: string): Promise<CgroupStats['io']> {
 			else if (key === 'wios') devices.add(device, 'writes', amount);
 		}
 	}
-	return { devices: devices.list(), ...pressure };
+	return devices.list();
 }

@@ -19,9 +19,8 @@ export async function childCgroups(folder: string): Promise<string[]> {
 /** Processes of a cgroup and below. */
 export async function processesBelow(folder: string): Promise<number[]> {
 	const folders = [folder, ...(await childCgroups(folder)).map((child) => join(folder, child))];
-	const lists = await Promise.all(folders.map((each) => readText(join(each, 'cgroup.procs'))));
-	return lists.flatMap((text) =>
-		text
+	return folders.flatMap((each) =>
+		readText(join(each, 'cgroup.procs'))
 			.split('\n')
 			.filter((line) => line !== '')
 			.map(Number),

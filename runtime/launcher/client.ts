@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failedPrecondition, unavailable } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
+import { perObject } from '#base/per-object.ts';
 import type { OciSeccomp } from '../oci/spec.ts';
 import { seccompRequest } from '../seccomp/compile.ts';
 import { encodePlan, type Op } from '../shim/codec.ts';
@@ -27,6 +28,11 @@ export interface LauncherOptions {
 	readonly instance: string;
 	readonly log: Log;
 }
+
+/** Of all that makes its filter; flags are for its installation. */
+const digestOf = perObject(({ flags: _installed, ...content }: OciSeccomp) =>
+	createHash('sha256').update(JSON.stringify(content)).digest('hex'),
+);
 
 const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
 /** How long a launcher may take to end by itself once its connection is closed. */
@@ -102,11 +108,10 @@ class LauncherClient implements Launcher {
 	}
 
 	async compileSeccomp(profile: OciSeccomp): Promise<Buffer> {
-		const { flags: _installed, ...content } = profile;
-		const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+		const digest = digestOf(profile);
 		const known = this.#filters.get(digest);
 		if (known !== undefined) return await known;
-		const compiling = this.#compile(content);
+		const compiling = this.#compile(profile);
 		this.#filters.set(digest, compiling);
 		compiling.catch(() => this.#filters.delete(digest));
 		return await compiling;

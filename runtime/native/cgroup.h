@@ -11,5 +11,6 @@ int cgroup_make(const char *path, struct failure *failure);
 bool is_cgroup_below(const struct dirent *entry);
 
 /* A signal to every process of an open cgroup folder and below. SIGKILL also ends frozen ones; of a v1 group, those
- * that fork meanwhile may need another call. Answers how many were found, or -errno. */
-int cgroup_signal(int folder, bool v2, int signal);
+ * that fork meanwhile may need another call, and when they fork faster than they die, one with `freeze`. Answers how
+ * many were found, or -errno. */
+int cgroup_signal(int folder, bool v2, int signal, bool freeze);

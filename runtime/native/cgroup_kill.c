@@ -72,22 +72,21 @@ static int thaw(int folder, int signal)
 	return 0;
 }
 
-/* v1: what is frozen forks no more while it is killed, and a frozen process, whoever froze it, dies only when it is
- * thawed. (One that v2 froze dies at once.) */
-static int kill_frozen(int folder)
+/* v1: a frozen process, whoever froze it, dies only when it is thawed. (One that v2 froze dies at once.) */
+static int kill_and_thaw(int folder, bool freeze)
 {
-	write_file_at(folder, "freezer.state", "FROZEN", 6);
+	if (freeze) write_file_at(folder, "freezer.state", "FROZEN", 6);
 	int found = walk_below(folder, signal_members, SIGKILL);
-	walk_below(folder, thaw, 0);
+	if (found != 0) walk_below(folder, thaw, 0);
 	return found;
 }
 
-int cgroup_signal(int folder, bool v2, int signal)
+int cgroup_signal(int folder, bool v2, int signal, bool freeze)
 {
 	if (signal != SIGKILL) return walk_below(folder, signal_members, signal);
 	/* cgroup.kill (v2, Linux 5.14) also gets processes that fork meanwhile, at once. */
 	if (v2 && write_file_at(folder, "cgroup.kill", "1", 1) == 0) return walk_below(folder, count_members, 0);
-	return kill_frozen(folder);
+	return kill_and_thaw(folder, freeze);
 }
 
 int op_cgroup_kill_run(struct plan *plan, const struct op *op, struct failure *failure)
@@ -99,7 +98,8 @@ int op_cgroup_kill_run(struct plan *plan, const struct op *op, struct failure *f
 	if (folder < 0) return fail(failure, errno, "cannot open the cgroup %s", arguments.path);
 	uint64_t deadline = monotonic_ns() + (uint64_t)arguments.timeout_ms * 1000000u;
 	for (long pause = 100;; pause = pause < 5000 ? pause * 2 : 5000) {
-		int left = cgroup_signal(folder, arguments.v2, SIGKILL);
+		/* Freezing patches the kernel's code on every processor: not for what dies at the first signals. */
+		int left = cgroup_signal(folder, arguments.v2, SIGKILL, pause >= 1600);
 		if (left == 0) return 0;
 		if (left < 0) return fail(failure, -left, "cannot read the processes of the cgroup %s", arguments.path);
 		if (monotonic_ns() >= deadline)

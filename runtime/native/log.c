@@ -104,7 +104,7 @@ bool log_tell_lost(struct log *log)
 	if (log->lost == 0) return true;
 	format_time(realtime_ns(), time);
 	int length = snprintf(line, sizeof line, "%s stderr F gantry: %llu bytes of output were lost here: %s\n", time,
-			      (unsigned long long)log->lost, strerrordesc_np(log->lost_err));
+			      (unsigned long long)log->lost, strerror(log->lost_err));
 	ssize_t n = write(log->fd, line, (size_t)length);
 	if (n == length) log->lost = 0;
 	else if (n > 0) cut_torn(log, (size_t)n);

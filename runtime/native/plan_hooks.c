@@ -57,7 +57,7 @@ static void keep_hook_error(struct shared_report *report, const struct failure *
 {
 	size_t length = strlen(report->hook_error);
 	snprintf(report->hook_error + length, sizeof report->hook_error - length, "%s%s (%s)", length ? "; " : "", failure->detail,
-		 strerrordesc_np(failure->err));
+		 strerror(failure->err));
 }
 
 int run_hooks(struct plan *plan, const struct op *op, pid_t pid, bool collect, struct failure *failure)

@@ -40,13 +40,13 @@ int op_rlimit_run(struct plan *plan, const struct op *op, struct failure *failur
 	(void)plan;
 	DECODE(rlimit, arguments);
 	struct rlimit wanted = {arguments.soft, arguments.hard}, now;
-	if (setrlimit((__rlimit_resource_t)arguments.resource, &wanted) == 0) return 0;
+	if (setrlimit(arguments.resource, &wanted) == 0) return 0;
 	if (errno != EPERM) return fail(failure, errno, "cannot set resource limit %u", arguments.resource);
 	/* Raising a hard limit takes CAP_SYS_RESOURCE, which the node itself may lack. */
-	if (getrlimit((__rlimit_resource_t)arguments.resource, &now) < 0) return fail(failure, errno, "cannot read resource limit %u", arguments.resource);
+	if (getrlimit(arguments.resource, &now) < 0) return fail(failure, errno, "cannot read resource limit %u", arguments.resource);
 	if (wanted.rlim_max > now.rlim_max) wanted.rlim_max = now.rlim_max;
 	if (wanted.rlim_cur > wanted.rlim_max) wanted.rlim_cur = wanted.rlim_max;
-	return setrlimit((__rlimit_resource_t)arguments.resource, &wanted) < 0 ? fail(failure, errno, "cannot set resource limit %u", arguments.resource) : 0;
+	return setrlimit(arguments.resource, &wanted) < 0 ? fail(failure, errno, "cannot set resource limit %u", arguments.resource) : 0;
 }
 
 int op_session_keyring_run(struct plan *plan, const struct op *op, struct failure *failure)

@@ -1,11 +1,11 @@
 #include "program.h"
+#include <sys/syscall.h>
 #include <errno.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -155,7 +155,7 @@ static int start(const struct program *program, struct running *running, struct 
 	running->in = in[1];
 	running->out.fd = out[0];
 	running->err.fd = err[0];
-	running->pidfd = pidfd_open(running->pid, 0);
+	running->pidfd = (int)syscall(SYS_pidfd_open, running->pid, 0);
 	return 0;
 }
 

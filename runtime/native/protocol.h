@@ -22,7 +22,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+
+/* Fields have these names; in musl they are macros beside being objects. */
+#undef stdin
+#undef stdout
+#undef stderr
 
 struct bytes { const uint8_t *data; uint32_t size; };
 /* A view of a list's encoded elements: decode one after the other with the element's _decode on `items`. */

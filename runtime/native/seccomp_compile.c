@@ -1,4 +1,6 @@
 #include "seccomp_compile.h"
+#include <stdarg.h>
+#include <stdio.h>
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -173,3 +175,17 @@ int seccomp_compile(const struct msg_seccomp *profile, struct filter *filter, st
 	if (result < 0) filter_free(filter);
 	return result;
 }
+
+#ifndef __GLIBC__
+/* Distributions build libseccomp.a against glibc; what it writes a filter as text with, which we never ask for, is not in musl. */
+int __fprintf_chk(FILE *file, int flag, const char *format, ...);
+int __fprintf_chk(FILE *file, int flag, const char *format, ...)
+{
+	(void)flag;
+	va_list arguments;
+	va_start(arguments, format);
+	int result = vfprintf(file, format, arguments);
+	va_end(arguments);
+	return result;
+}
+#endif

@@ -2,7 +2,9 @@
 #include "resident.h"
 #include "shim.h"
 #include <errno.h>
+#ifdef __GLIBC__
 #include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -62,7 +64,9 @@ static int set_up(struct shim *shim)
 static void give_back(struct shim *shim)
 {
 	madvise(shim->buffer, CONN_READ_BYTES, MADV_DONTNEED);
+#ifdef __GLIBC__ /* musl gives back by itself */
 	malloc_trim(0);
+#endif
 	resident_trim();
 	shim->buffer_used = false;
 }
@@ -92,7 +96,7 @@ int shim_main(int argc, char **argv)
 	umask(022);
 	int result = set_up(&shim);
 	if (result < 0) {
-		fprintf(stderr, "gantry-shim: cannot start the shim of %s: %s\n", shim.sandbox_id, strerrordesc_np(-result));
+		fprintf(stderr, "gantry-shim: cannot start the shim of %s: %s\n", shim.sandbox_id, strerror(-result));
 		return 1;
 	}
 	while (!shim.stopping) {

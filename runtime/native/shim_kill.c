@@ -44,8 +44,10 @@ int kill_all(const struct container *container, int signal)
 	AUTO_CLOSE int folder = open(container->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0) return errno == ENOENT ? 0 : -errno;
 	int found = 1;
-	for (int round = 0; found > 0 && round < (signal == SIGKILL ? ROUNDS : 1); round++)
-		found = cgroup_signal(folder, container->cgroup_v2, signal);
+	int rounds = signal == SIGKILL ? ROUNDS : 1;
+	/* One process alone cannot have forked unseen that often. */
+	for (int round = 1; found > 0 && round <= rounds; round++)
+		found = cgroup_signal(folder, container->cgroup_v2, signal, round == ROUNDS && found > 1);
 	return found < 0 ? found : 0;
 }
 

@@ -1,7 +1,7 @@
 /* The creator and init of one plan. */
+#include <sys/syscall.h>
 #include <errno.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include "shim_state.h"
@@ -62,7 +62,7 @@ bool task_created(struct task *task)
 {
 	struct failure failure = {0};
 	task->pid = task->report->init_pid;
-	if (task->pid > 0 && task->pidfd < 0) task->pidfd = pidfd_open(task->pid, 0);
+	if (task->pid > 0 && task->pidfd < 0) task->pidfd = (int)syscall(SYS_pidfd_open, task->pid, 0);
 	/* Without it nobody could wait for its end or join its namespaces. A process that has ended is told of by the reaper. */
 	if (task->pid > 0 && task->pidfd < 0 && errno != ESRCH) {
 		fail(&failure, errno, "cannot open a descriptor of process %d", task->pid);

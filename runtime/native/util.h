@@ -1,5 +1,6 @@
 /* What every file here needs: cleanup attributes, failures with a sentence, descriptors, small files, time. */
 #pragma once
+#include "kernel.h"
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>

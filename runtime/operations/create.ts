@@ -9,7 +9,7 @@ import type { PlanContext } from '../plan/context.ts';
 import { lowerTeardown } from '../plan/teardown.ts';
 import { encodePlan, type Message, type Op } from '../shim/codec.ts';
 import { explain, ProtocolError, throwIfAborted } from '../shim/errors.ts';
-import type { CreatedContainer, CreateOptions } from '../types.ts';
+import type { CreatedContainer, CreateOptions, PreparedCreate } from '../types.ts';
 import { defaultCgroupsPath, type ShimContext } from './context.ts';
 import { discard } from './delete.ts';
 import { PlanFile } from './plan-file.ts';
@@ -18,23 +18,37 @@ import { stepTimings } from './timings.ts';
 
 const DEFAULT_LINE_MAX = 16384;
 
+/** What it takes to plan a container; no shim. */
+type Planning = Pick<ShimContext, 'cgroups' | 'instance' | 'launcher'>;
+
+/**
+ * The part of create that needs no shim, which may be starting meanwhile: the bundle is written, plan and request
+ * are made. INVALID_ARGUMENT and FAILED_PRECONDITION name what cannot be honoured.
+ */
+export async function prepareCreate(planning: Planning, options: CreateOptions): Promise<PreparedCreate> {
+	const { id, bundle, spec, signal } = options;
+	validateSpec(spec);
+	planning.cgroups.check(spec.linux?.resources ?? {});
+	const context = await planContext(planning, options);
+	const plan = lowerContainer(spec, context);
+	const teardown = lowerTeardown(spec, context);
+	throwIfAborted(signal, `create container ${id}`);
+	await changing('bundle.write', () => writeBundle(bundle, id, spec, teardown));
+	return { options, plan, teardown, request: createRequest(options, plan) };
+}
+
 /**
  * OCI create: everything up to the program itself. Nothing is left behind when it fails: the teardown plan runs,
  * poststop hooks included.
  */
-export async function createContainer(shim: ShimContext, options: CreateOptions): Promise<CreatedContainer> {
+export async function createContainer(
+	shim: ShimContext,
+	{ options, plan, teardown, request }: PreparedCreate,
+): Promise<CreatedContainer> {
 	const { id, bundle, spec, signal } = options;
 	const what = `create container ${id}`;
-	validateSpec(spec);
-	shim.cgroups.check(spec.linux?.resources ?? {});
-	const context = await planContext(shim, options);
-	const plan = lowerContainer(spec, context);
-	const teardown = lowerTeardown(spec, context);
-	throwIfAborted(signal, what);
-	await changing('bundle.write', () => writeBundle(bundle, id, spec, teardown));
 	let created: Message<'CREATED'>;
 	try {
-		const request = createRequest(options, plan);
 		created = await changing('container.create', () => requestUnlessAborted(shim, request, signal));
 	} catch (error) {
 		if (error instanceof ProtocolError && error.step === undefined && error.errno === 'EEXIST') {
@@ -48,28 +62,30 @@ export async function createContainer(shim: ShimContext, options: CreateOptions)
 		);
 	}
 	const file = new PlanFile(bundle, plan, shim.log);
-	file.add(created.timings);
-	shim.made.set(id, { bundle, file, plan });
+	const isLast = options.startAtOnce ?? false;
+	file.add(created.timings, isLast);
+	shim.made.set(id, { bundle, file, plan: isLast ? [] : plan });
 	return {
 		process: { pid: created.pid, startTime: created.start_time },
 		timings: stepTimings(created.timings, plan),
 	};
 }
 
-async function planContext(shim: ShimContext, options: CreateOptions): Promise<PlanContext> {
-	const { id, bundle, overlay, joins, mountsOf, pins, folders } = options;
+async function planContext(planning: Planning, options: CreateOptions): Promise<PlanContext> {
+	const { id, bundle, overlay, joins, mountsOf, pins, folders, startAtOnce } = options;
 	const seccomp = options.spec.linux?.seccomp;
 	return {
 		id,
 		bundle,
-		cgroups: shim.cgroups.layout,
-		defaultCgroupsPath: defaultCgroupsPath(shim.instance, id),
+		cgroups: planning.cgroups.layout,
+		defaultCgroupsPath: defaultCgroupsPath(planning.instance, id),
 		...(overlay && { overlay }),
 		...(joins && { joins }),
 		...(mountsOf && { mountsOf }),
 		...(pins && { pins }),
 		...(folders && { folders }),
-		...(seccomp && { seccompProgram: await shim.launcher.compileSeccomp(seccomp) }),
+		...(startAtOnce && { startAtOnce }),
+		...(seccomp && { seccompProgram: await planning.launcher.compileSeccomp(seccomp) }),
 	};
 }
 

@@ -21,7 +21,7 @@ export async function deleteContainer(
 	id: string,
 	{ signal }: CallOptions = {},
 ): Promise<{ hookError: string }> {
-	await shim.made.get(id)?.file.written;
+	shim.made.get(id)?.file.drop();
 	const bundle = shim.bundleOf(id);
 	const teardown = bundle === undefined ? undefined : await readPlan(shim, id, bundle);
 	if (teardown === undefined) shim.log.debug('delete without a teardown plan', { id });

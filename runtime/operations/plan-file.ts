@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
@@ -6,44 +6,51 @@ import { describeOp } from '../plan/describe.ts';
 import { numberedLines } from '../plan/step-line.ts';
 import type { Op, Struct } from '../shim/codec.ts';
 
-/** plan.txt of a bundle: the launch plan for people, with the time that each step took. Nobody waits for it to be written. */
+/** A pod that is being started needs the processor; whoever reads the plan does so later. */
+const DELAY_MS = 100;
+
+/** plan.txt of a bundle: the launch plan for people, with the time that each step took. Written when there is time. */
 export class PlanFile {
 	readonly #path: string;
-	#labels: readonly string[];
+	/** Dropped once all is written: the plans of all containers that run would be megabytes. */
+	#plan: readonly Op[];
 	readonly #elapsedNs = new Map<number, number>();
 	readonly #log: Log;
-	#written: Promise<void> = Promise.resolve();
+	#timer: NodeJS.Timeout | undefined;
+	#isLast = false;
 
 	constructor(bundle: string, plan: readonly Op[], log: Log) {
 		this.#path = join(bundle, 'plan.txt');
-		this.#labels = plan.map(describeOp);
+		this.#plan = plan;
 		this.#log = log;
-	}
-
-	/** Settles when what has been added is written. Does not reject. */
-	get written(): Promise<void> {
-		return this.#written;
 	}
 
 	/** What is known so far; `isLast`: nothing is added any more. */
 	add(timings: readonly Struct<'timing'>[], isLast = false): void {
 		for (const { step, elapsed_ns } of timings) this.#elapsedNs.set(step, Number(elapsed_ns));
-		const text = `${numberedLines(this.#labels, this.#elapsedNs).join('\n')}\n`;
-		this.#written = this.#written.then(() => this.#write(text));
-		if (isLast) this.#forget();
+		this.#isLast ||= isLast;
+		this.#timer ??= setTimeout(() => this.flush(), DELAY_MS).unref();
 	}
 
-	/** Lines of some 70 steps for each container that runs would be megabytes. */
-	#forget(): void {
-		this.#labels = [];
-		this.#elapsedNs.clear();
-	}
-
-	async #write(text: string): Promise<void> {
+	/** Writes what is not written yet, at once. */
+	flush(): void {
+		if (this.#timer === undefined) return;
+		this.drop();
 		try {
-			await writeFile(this.#path, text, { mode: 0o600 });
+			const lines = numberedLines(this.#plan.map(describeOp), this.#elapsedNs);
+			writeFileSync(this.#path, `${lines.join('\n')}\n`, { mode: 0o600 });
 		} catch (error) {
 			this.#log.debug('cannot write plan.txt', { path: this.#path, error: messageOf(error) });
 		}
+		if (this.#isLast) {
+			this.#plan = [];
+			this.#elapsedNs.clear();
+		}
+	}
+
+	/** Nothing more is written. */
+	drop(): void {
+		clearTimeout(this.#timer);
+		this.#timer = undefined;
 	}
 }

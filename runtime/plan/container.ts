@@ -43,7 +43,7 @@ export function lowerContainer(spec: OciSpec, context: PlanContext): Op[] {
 		...enterRootOps(spec),
 		...personalityOps(spec),
 		...steps.beforeStart,
-		{ op: 'wait_start' },
+		...waitOps(spec, context),
 		...hookOps('startContainer', spec, context),
 		...steps.afterStart,
 		execOp(process),
@@ -60,6 +60,13 @@ export function processOf(spec: OciSpec): OciProcess {
 /** The container's cgroup, as a normalized OCI path. */
 export function cgroupsPathOf(spec: OciSpec, context: Pick<PlanContext, 'defaultCgroupsPath'>): string {
 	return normalizeCgroupsPath(spec.linux?.cgroupsPath || context.defaultCgroupsPath);
+}
+
+function waitOps(spec: OciSpec, { startAtOnce }: PlanContext): Op[] {
+	if (!startAtOnce) return [{ op: 'wait_start' }];
+	if ((spec.hooks?.poststart ?? []).length > 0)
+		throw refuse('hooks.poststart', 'belongs to start, but the program is to run without it');
+	return [];
 }
 
 /** Before the hooks: CNI plug-ins need the network namespace as a file. */

@@ -6,7 +6,7 @@ import type { CreateOptions } from '../types.ts';
 
 /** What a plan depends on beside the spec. Lowering reads nothing else: no file, no clock, no kernel. */
 export interface PlanContext
-	extends Pick<CreateOptions, 'overlay' | 'joins' | 'mountsOf' | 'pins' | 'folders'> {
+	extends Pick<CreateOptions, 'overlay' | 'joins' | 'mountsOf' | 'pins' | 'folders' | 'startAtOnce'> {
 	readonly id: string;
 	/** Absolute path of the bundle. */
 	readonly bundle: string;

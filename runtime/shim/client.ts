@@ -2,7 +2,7 @@ import { failedPrecondition } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { attachToContainer } from '../operations/attach.ts';
 import type { MadeContainer, ShimContext } from '../operations/context.ts';
-import { createContainer } from '../operations/create.ts';
+import { createContainer, prepareCreate } from '../operations/create.ts';
 import { deleteContainer } from '../operations/delete.ts';
 import { execInContainer } from '../operations/exec.ts';
 import { killContainer } from '../operations/kill.ts';
@@ -16,6 +16,7 @@ import type {
 	ExecOptions,
 	ExitRecord,
 	Launcher,
+	PreparedCreate,
 	ProcessIdentity,
 	ProcessStream,
 	Shim,
@@ -85,8 +86,12 @@ class ShimClient implements Shim {
 		this.closed = context.connection.ended.then(() => {});
 	}
 
-	create(options: CreateOptions): Promise<CreatedContainer> {
-		return createContainer(this.#context, options);
+	async create(options: CreateOptions): Promise<CreatedContainer> {
+		return await createContainer(this.#context, await prepareCreate(this.#context, options));
+	}
+
+	createPrepared(prepared: PreparedCreate): Promise<CreatedContainer> {
+		return createContainer(this.#context, prepared);
 	}
 
 	start(id: string, options?: CallOptions) {
@@ -151,7 +156,12 @@ class ShimClient implements Shim {
 		}
 	}
 
+	writePlans(): void {
+		for (const { file } of this.#context.made.values()) file.flush();
+	}
+
 	disconnect(): void {
+		this.writePlans();
 		this.#context.connection.close();
 	}
 }

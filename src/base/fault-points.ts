@@ -16,7 +16,6 @@ export const FAULT_POINTS = {
 		'shim.adopt',
 		'bundle.write',
 		'container.create',
-		'container.start',
 		'run.network-files',
 		'run.made',
 	],
@@ -65,6 +64,7 @@ export const FAULT_POINTS = {
 		'layer.sync',
 		'layer.record',
 		'image.document',
+		'image.sync',
 		'image.record',
 	],
 	RemoveImage: ['image.unlist', 'image.documents', 'layer.unlist', 'layer.remove'],
@@ -83,7 +83,7 @@ type FaultMoment = (typeof FAULT_MOMENTS)[number];
 const ARMED = process.env.GANTRY_FAULT_FILE;
 
 /** Runs one change of the machine. */
-export async function changing<T>(point: FaultPoint, work: () => Promise<T>): Promise<T> {
+export async function changing<T>(point: FaultPoint, work: () => Promise<T> | T): Promise<T> {
 	strike(point, 'before');
 	const change = work();
 	strike(point, 'during');

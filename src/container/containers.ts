@@ -5,6 +5,7 @@ import type { HostFacts } from '../spec/host-facts.ts';
 import { findById } from '../store/find-by-id.ts';
 import { Names } from '../store/names.ts';
 import { Records } from '../store/records.ts';
+import { ImageTrees } from './image-tree.ts';
 import { checkContainer, containerShape } from './record.ts';
 import { StopDeadlines } from './stop-deadlines.ts';
 import type { Container, ContainerStatus } from './types.ts';
@@ -32,6 +33,7 @@ export class Containers {
 	readonly stops = new StopDeadlines();
 	readonly records: Records<Container>;
 	readonly host: HostFacts;
+	readonly imageTrees = new ImageTrees();
 	/** STATE/containers. */
 	readonly folder: string;
 	/** Containers that an earlier daemon started, perhaps without living to say so: StartContainer succeeds once more. */
@@ -97,10 +99,10 @@ export class Containers {
 	}
 
 	/** Writes the record of what is published now. It is true even if it cannot be written: that is only logged. */
-	async trySave(id: string): Promise<void> {
+	trySave(id: string): void {
 		const container = this.#containers.get(id);
 		if (container === undefined) return;
-		await this.records.trySave(id, container.status.removing ? 'removing' : 'made', container);
+		this.records.trySave(id, container.status.removing ? 'removing' : 'made', container);
 	}
 
 	/** Forgets the container. */

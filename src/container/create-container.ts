@@ -1,3 +1,4 @@
+import { allOf } from '#base/all-of.ts';
 import { aborted } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { withRollback } from '#base/rollback.ts';
@@ -13,12 +14,13 @@ import {
 	type Creation,
 	createProcess,
 	leaseLayers,
-	makeFolders,
+	makeFolder,
+	makeLogFolder,
 	newMetadata,
 	newStatus,
+	planProcess,
 } from './create-stages.ts';
 import { containerName } from './metadata.ts';
-import { containerSpecInput } from './spec-input.ts';
 import { teardownContainer } from './teardown.ts';
 import { type Container, stateOf } from './types.ts';
 
@@ -76,13 +78,14 @@ async function makeContainer(
 	await withRollback(async (rollback) => {
 		const what = `container ${metadata.id}`;
 		rollback.push(what, () => takeBack(daemon, what, () => teardownContainer(daemon, { metadata, status })));
-		await timeline.stage('files', () => makeFolders(creation, status));
-		const layers = await timeline.stage('image', () => leaseLayers(creation));
-		const input = await timeline.stage('spec', () =>
-			containerSpecInput(daemon, request, { id: metadata.id, cgroupsPath: metadata.cgroupsPath, ...layers }),
-		);
-		const created = await timeline.stage('create', () => createProcess(creation, input, layers));
-		const { uid, gid, groups } = input.user;
+		await timeline.stage('record', () => makeFolder(creation, status));
+		const [, { user: found, prepared }] = await allOf([
+			timeline.stage('image', () => leaseLayers(creation)),
+			planProcess(creation),
+			timeline.stage('log.folder', () => makeLogFolder(creation)),
+		]);
+		const created = await timeline.stage('create', () => createProcess(creation, prepared));
+		const { uid, gid, groups } = found;
 		const user = { uid, gid, supplementalGroups: groups };
 		await timeline.stage('publish', () =>
 			publish(creation, { metadata: { ...metadata, user }, status: { ...status, process: created.process } }),

@@ -2,16 +2,16 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fromSystemError, unavailable } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
-import type { CreatedContainer } from '#runtime';
+import { type CreatedContainer, type CreateOptions, type PreparedCreate, prepareCreate } from '#runtime';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { nowNs } from '../sandbox/clock.ts';
 import type { Timeline } from '../sandbox/timeline.ts';
 import type { Daemon } from '../server/types.ts';
 import { containerSpec, takenFromSandbox } from '../spec/container-spec.ts';
-import type { ContainerSpecInput } from '../spec/input.ts';
+import type { ContainerSpecInput, ResolvedUser } from '../spec/input.ts';
 import type { ContainerRequest } from './check-request.ts';
-import { ImageTree } from './image-tree.ts';
-import { layerFolders } from './spec-input.ts';
+import type { ImageTree } from './image-tree.ts';
+import { containerSpecInput, layerFolders } from './spec-input.ts';
 import { stopSignalOf } from './stop-signal.ts';
 import type { ContainerMetadata, ContainerStatus } from './types.ts';
 import { imageVolumes, type Volume } from './volumes.ts';
@@ -24,7 +24,12 @@ export interface Creation {
 	readonly timeline: Timeline;
 }
 
-export interface Layers {
+export interface PlannedProcess {
+	readonly user: ResolvedUser;
+	readonly prepared: PreparedCreate;
+}
+
+interface Layers {
 	readonly lowers: readonly string[];
 	readonly tree: ImageTree;
 	readonly volumes: readonly Volume[];
@@ -74,11 +79,14 @@ export function newStatus({ config }: ContainerRequest): ContainerStatus {
 }
 
 /** The record comes first: whatever is made after it is found by recovery. */
-export async function makeFolders({ daemon, metadata }: Creation, status: ContainerStatus): Promise<void> {
+export async function makeFolder({ daemon, metadata }: Creation, status: ContainerStatus): Promise<void> {
 	await changing('create.folder', () => daemon.containers.records.makeFolder(metadata.id));
 	await changing('create.making', () =>
 		daemon.containers.records.save(metadata.id, 'making', { metadata, status }),
 	);
+}
+
+export async function makeLogFolder({ metadata }: Creation): Promise<void> {
 	if (metadata.logPath === '') return;
 	try {
 		await changing('create.log-folder', () =>
@@ -89,40 +97,65 @@ export async function makeFolders({ daemon, metadata }: Creation, status: Contai
 	}
 }
 
-/** The image's layers, held until the container is removed. */
-export async function leaseLayers({ daemon, metadata, request }: Creation): Promise<Layers> {
-	const { lowers } = await changing('create.lease', () =>
-		daemon.images.lease(metadata.image.id, metadata.id),
+/** Holds the image's layers until the container is removed: in force from the call on, on disk when it settles. */
+export async function leaseLayers({ daemon, metadata }: Creation): Promise<void> {
+	await changing('create.lease', () => daemon.images.lease(metadata.image.id, metadata.id));
+}
+
+/** What its process will be, from the image's files; the bundle is written. Layers must be held. */
+export async function planProcess(creation: Creation): Promise<PlannedProcess> {
+	const { daemon, metadata, request, timeline } = creation;
+	const { cgroups, launcher, config } = daemon;
+	const { id, cgroupsPath } = metadata;
+	const layers = await layersOf(creation);
+	const input = await timeline.stage('spec', () =>
+		containerSpecInput(daemon, request, { id, cgroupsPath, ...layers }),
 	);
-	const tree = new ImageTree(lowers);
+	const options = await createOptions(creation, input, layers);
+	const prepared = await timeline.stage('plan', () =>
+		prepareCreate({ cgroups, launcher, instance: config.instance }, options),
+	);
+	return { user: input.user, prepared };
+}
+
+async function layersOf({ daemon, metadata, request }: Creation): Promise<Layers> {
+	const lowers = daemon.images.layersOf(metadata.image.id);
+	const tree = daemon.containers.imageTrees.of(lowers);
 	const folder = join(daemon.containers.layerFolder(metadata.id), 'volumes');
 	return { lowers, tree, volumes: await imageVolumes(request.image.config.volumes, tree, folder) };
 }
 
-/** The process, waiting at its exec. */
-export async function createProcess(
-	creation: Creation,
+async function createOptions(
+	{ daemon, metadata, request, timeline }: Creation,
 	input: ContainerSpecInput,
-	layers: Layers,
-): Promise<CreatedContainer> {
-	const { daemon, metadata, request, timeline } = creation;
-	const { sandboxId, id, logPath } = metadata;
-	const shim = daemon.sandboxes.shims.get(sandboxId);
-	if (shim === undefined) throw unavailable(`The shim of sandbox ${sandboxId} is gone; run a new sandbox`);
+	{ lowers, tree, volumes }: Layers,
+): Promise<CreateOptions> {
+	const { id, logPath } = metadata;
 	const folder = daemon.containers.layerFolder(id);
 	const { stdin, stdin_once } = request.config;
-	const created = await shim.create({
+	return {
 		id,
 		bundle: join(metadata.folder, 'bundle'),
 		spec: containerSpec(input),
 		...takenFromSandbox(input),
-		overlay: { lowers: layers.lowers, upper: join(folder, 'upper'), work: join(folder, 'work') },
-		folders: await layerFolders(folder, layers.tree, layers.volumes, input.sandbox.namespaces.user),
+		overlay: { lowers, upper: join(folder, 'upper'), work: join(folder, 'work') },
+		folders: await layerFolders(folder, tree, volumes, input.sandbox.namespaces.user),
 		...(logPath === '' ? {} : { log: { path: logPath, lineMax: daemon.config.runtime.logLineMaxBytes } }),
 		stdin,
 		stdinOnce: stdin_once,
 		signal: timeline.signal,
-	});
+	};
+}
+
+/** The process, waiting at its exec. */
+export async function createProcess(
+	{ daemon, metadata }: Creation,
+	prepared: PreparedCreate,
+): Promise<CreatedContainer> {
+	const { sandboxId } = metadata;
+	const shim = daemon.sandboxes.shims.get(sandboxId);
+	if (shim === undefined) throw unavailable(`The shim of sandbox ${sandboxId} is gone; run a new sandbox`);
+	const created = await shim.createPrepared(prepared);
 	daemon.metrics.planSteps(created.timings);
 	return created;
 }

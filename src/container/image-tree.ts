@@ -13,12 +13,38 @@ export interface TreeEntry {
 	readonly places: readonly string[];
 }
 
+/** Larger texts are read anew each time: images decide how large they are. */
+const KEPT_TEXT_LENGTH = 16 * 1024;
+/** A node has fewer images in use. */
+const MOST_TREES = 100;
+
+/**
+ * The trees of the images that containers were made of lately. Layers never change, so a tree need not look at
+ * anything twice.
+ */
+export class ImageTrees {
+	readonly #trees = new Map<string, ImageTree>();
+
+	/** `lowers`: folders of the layers, topmost first. */
+	of(lowers: readonly string[]): ImageTree {
+		const key = lowers.join('\0');
+		const tree = this.#trees.get(key) ?? new ImageTree(lowers);
+		// The last one again: the first is the one that was asked for longest ago.
+		this.#trees.delete(key);
+		this.#trees.set(key, tree);
+		for (const [oldest] of this.#trees) if (this.#trees.size > MOST_TREES) this.#trees.delete(oldest);
+		return tree;
+	}
+}
+
 /**
  * An image's layers as overlay will show them, for reading a few small files before anything is mounted. Symlinks
  * are resolved inside the image and never followed on the host.
  */
 export class ImageTree {
 	readonly #lowers: readonly string[];
+	readonly #found = new Map<string, TreeEntry | undefined>();
+	readonly #texts = new Map<string, string | undefined>();
 
 	/** `lowers`: folders of the layers, topmost first. */
 	constructor(lowers: readonly string[]) {
@@ -27,6 +53,25 @@ export class ImageTree {
 
 	/** What is at `path`, symlinks followed; undefined when there is nothing. */
 	async find(path: string): Promise<TreeEntry | undefined> {
+		if (!this.#found.has(path)) this.#found.set(path, await this.#find(path));
+		return this.#found.get(path);
+	}
+
+	/** The content of a small file; undefined when there is no regular file. FAILED_PRECONDITION beyond the limit. */
+	async readText(path: string, limitBytes: number): Promise<string | undefined> {
+		if (this.#texts.has(path)) return this.#texts.get(path);
+		const text = await this.#readText(path, limitBytes);
+		if ((text?.length ?? 0) <= KEPT_TEXT_LENGTH) this.#texts.set(path, text);
+		return text;
+	}
+
+	/** Whether a folder has anything in it. */
+	async isEmpty(folder: TreeEntry): Promise<boolean> {
+		const contents = await Promise.all(folder.places.map((place) => readdir(place)));
+		return contents.every((names) => names.length === 0);
+	}
+
+	async #find(path: string): Promise<TreeEntry | undefined> {
 		let todo = partsOf(path);
 		const above: TreeEntry[] = [];
 		let here = await this.#root();
@@ -58,8 +103,7 @@ export class ImageTree {
 		return here;
 	}
 
-	/** The content of a small file; undefined when there is no regular file. FAILED_PRECONDITION beyond the limit. */
-	async readText(path: string, limitBytes: number): Promise<string | undefined> {
+	async #readText(path: string, limitBytes: number): Promise<string | undefined> {
 		const entry = await this.find(path);
 		if (entry === undefined || !entry.stats.isFile()) return undefined;
 		if (entry.stats.size > limitBytes) {
@@ -67,12 +111,6 @@ export class ImageTree {
 		}
 		await using file = await open(placeOf(entry), 'r');
 		return await file.readFile('utf8');
-	}
-
-	/** Whether a folder has anything in it. */
-	async isEmpty(folder: TreeEntry): Promise<boolean> {
-		const contents = await Promise.all(folder.places.map((place) => readdir(place)));
-		return contents.every((names) => names.length === 0);
 	}
 
 	async #root(): Promise<TreeEntry> {

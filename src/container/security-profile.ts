@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { release } from 'node:os';
 import { failedPrecondition, invalidArgument, messageOf } from '#base/errors.ts';
 import type { SELinuxOption, SecurityProfile } from '#cri-api';
@@ -25,8 +25,7 @@ export async function seccompProfile(
 		throw invalidArgument(`The seccomp profile ${JSON.stringify(choice.ref)} is not an absolute path`);
 	}
 	const path = choice.kind === 'localhost' ? choice.ref : options.defaultPath;
-	const conditions = { capabilities: options.capabilities, arch: process.arch, kernel: release() };
-	return loadSeccompProfile(await readProfile(path), conditions);
+	return await loaded(path, options.capabilities);
 }
 
 /** The AppArmor profile for the exec. RuntimeDefault is no profile: this runtime brings none of its own. */
@@ -81,9 +80,37 @@ function choose(
 	);
 }
 
-async function readProfile(path: string): Promise<string> {
+interface Loaded {
+	/** Of the file that it was read from. */
+	readonly stamp: string;
+	readonly profile: OciSeccomp;
+}
+
+/** Parsing one takes longer than all else about it. By path and capabilities, which conditions in a profile look at. */
+const known = new Map<string, Loaded>();
+const MOST_PROFILES = 100;
+
+async function loaded(path: string, capabilities: readonly string[]): Promise<OciSeccomp> {
+	const key = [path, ...capabilities].join('\0');
+	const stamp = await stampOf(path);
+	const before = known.get(key);
+	if (before?.stamp === stamp) return before.profile;
+	const conditions = { capabilities, arch: process.arch, kernel: release() };
+	const profile = loadSeccompProfile(await readable(path, () => readFile(path, 'utf8')), conditions);
+	if (known.size >= MOST_PROFILES) known.clear();
+	known.set(key, { stamp, profile });
+	return profile;
+}
+
+/** Changes when the file does. */
+async function stampOf(path: string): Promise<string> {
+	const { ino, size, mtimeNs, ctimeNs } = await readable(path, () => stat(path, { bigint: true }));
+	return [ino, size, mtimeNs, ctimeNs].join(' ');
+}
+
+async function readable<T>(path: string, read: () => Promise<T>): Promise<T> {
 	try {
-		return await readFile(path, 'utf8');
+		return await read();
 	} catch (error) {
 		throw invalidArgument(`Cannot read the seccomp profile ${path}: ${messageOf(error)}`, { cause: error });
 	}

@@ -37,7 +37,7 @@ export async function updateResources(
 		log.warn('cannot set the OOM score of a container', { container: id, error: messageOf(error) });
 	});
 	containers.update(id, { resources: merged(container.status.resources, request.linux) });
-	await containers.trySave(id);
+	containers.trySave(id);
 }
 
 function checkCanUpdate(id: string, container: Container | undefined): Container {

@@ -1,7 +1,7 @@
 /** The files of the network in a sandbox's folder. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '#base/atomic-file.ts';
+import { replaceFile } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf } from '#base/errors.ts';
 import { CONSTANTS, decodeBody, encodeBody, type NetResult, type NetStep, stepLine } from '#runtime';
 
@@ -32,8 +32,8 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
 	}
 }
 
-export const writeNote = (folder: string, provider: ProviderName, data: unknown): Promise<void> =>
-	writeFileAtomic(
+export const writeNote = (folder: string, provider: ProviderName, data: unknown): void =>
+	replaceFile(
 		networkFiles(folder).note,
 		JSON.stringify({ version: 1, provider, data } satisfies NetworkNote),
 	);
@@ -51,8 +51,8 @@ export async function readNote(folder: string): Promise<NetworkNote | undefined>
 }
 
 /** Writes a plan as the hook reads it: a NET_APPLY payload. */
-export const writePlan = (path: string, steps: readonly NetStep[]): Promise<void> =>
-	writeFileAtomic(path, encodeBody('NET_APPLY', { netns_path: '', steps }));
+export const writePlan = (path: string, steps: readonly NetStep[]): void =>
+	replaceFile(path, encodeBody('NET_APPLY', { netns_path: '', steps }));
 
 /** Whether the file holds exactly this plan. */
 export async function isPlan(path: string, steps: readonly NetStep[]): Promise<boolean> {

@@ -5,9 +5,10 @@ import type { Sandbox } from './types.ts';
 
 /** The verbose part of PodSandboxStatus, for people and for tools of ours. */
 export async function sandboxInfo(
-	{ network }: Pick<Daemon, 'network'>,
+	{ network, sandboxes }: Pick<Daemon, 'network' | 'sandboxes'>,
 	{ metadata, status }: Sandbox,
 ): Promise<object> {
+	sandboxes.shims.get(metadata.id)?.writePlans();
 	const bundle = join(metadata.folder, 'bundle');
 	return {
 		sandboxId: metadata.id,

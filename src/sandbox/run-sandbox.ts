@@ -1,8 +1,10 @@
+import { allOf } from '#base/all-of.ts';
 import { aborted } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { withRollback } from '#base/rollback.ts';
 import type { RunPodSandboxRequest } from '#cri-api';
-import type { Shim } from '#runtime';
+import type { PreparedCreate, Shim } from '#runtime';
+import type { PreparedNetwork } from '../network/types.ts';
 import type { Call, Daemon } from '../server/types.ts';
 import { toJson } from '../store/json.ts';
 import type { Holder } from '../store/names.ts';
@@ -13,15 +15,16 @@ import { cgroupsToMake } from './made-cgroups.ts';
 import { sandboxName } from './metadata.ts';
 import {
 	createProcess,
+	makeFiles,
 	makeFolder,
 	NEW_STATUS,
 	networkResult,
+	planProcess,
 	prepareNetwork,
 	type Run,
-	startProcess,
 	startShim,
 } from './run-stages.ts';
-import { catchUp } from './shim-events.ts';
+import { catchUp, watchShim } from './shim-events.ts';
 import { takeBack } from './take-back.ts';
 import { teardownSandbox } from './teardown.ts';
 import { Timeline } from './timeline.ts';
@@ -61,17 +64,33 @@ async function makeSandbox(
 		let status: SandboxStatus = NEW_STATUS;
 		const what = `sandbox ${metadata.id}`;
 		rollback.push(what, () => takeBack(daemon, what, () => teardownSandbox(daemon, { metadata, status })));
-		await timeline.stage('files', () => makeFolder(run));
-		const prepared = await timeline.stage('network.prepare', () => prepareNetwork(run));
-		const shim = await timeline.stage('shim', () => startShim(run));
-		status = { ...status, shim: shim.process };
-		const created = await timeline.stage('create', () => createProcess(run, shim, prepared));
+		await timeline.stage('record', () => makeFolder(run));
+		// Nobody needs the shim before it is asked for the process.
+		const [shim, { network: prepared, process }] = await allOf([
+			timeline.stage('shim', async () => {
+				const started = await startShim(run);
+				status = { ...status, shim: started.process };
+				return started;
+			}),
+			planned(run),
+			timeline.stage('files', () => makeFiles(run)),
+		]);
+		// The shim answers in order: it tells of what happens to the process from the beginning.
+		const [, created] = await allOf([
+			watchShim(daemon, metadata.id, shim),
+			timeline.stage('create', () => createProcess(run, shim, process)),
+		]);
 		status = { ...status, pause: created.process };
-		await timeline.stage('start', () => startProcess(run, shim));
 		const network = await timeline.stage('network.result', () => networkResult(run, prepared));
 		status = { ...status, network, state: 'ready' };
 		await timeline.stage('publish', () => publish(run, shim, { metadata, status }));
 	});
+}
+
+async function planned(run: Run): Promise<{ network: PreparedNetwork | undefined; process: PreparedCreate }> {
+	const network = await run.timeline.stage('network.prepare', () => prepareNetwork(run));
+	const process = await run.timeline.stage('plan', () => planProcess(run, network));
+	return { network, process };
 }
 
 function newMetadata(daemon: Daemon, request: SandboxRequest, id: string): SandboxMetadata {

@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import { changing } from '#base/fault-points.ts';
-import { type CreatedContainer, isHookFailure, type Shim } from '#runtime';
+import {
+	type CreatedContainer,
+	isHookFailure,
+	type PreparedCreate,
+	prepareCreate,
+	type Shim,
+} from '#runtime';
 import type { NetworkResult, PreparedNetwork } from '../network/types.ts';
 import type { Daemon } from '../server/types.ts';
 import { sandboxSpec } from '../spec/sandbox-spec.ts';
@@ -8,7 +14,6 @@ import { cgroupsPathOf } from './cgroup-parent.ts';
 import type { SandboxRequest } from './check-request.ts';
 import { sandboxName } from './metadata.ts';
 import { writeNetworkFiles, writePodFiles } from './pod-files.ts';
-import { watchShim } from './shim-events.ts';
 import { sandboxSpecInput } from './spec-input.ts';
 import type { Timeline } from './timeline.ts';
 import type { SandboxMetadata, SandboxStatus } from './types.ts';
@@ -35,11 +40,14 @@ export const NEW_STATUS: SandboxStatus = {
 };
 
 /** The record comes first: whatever is made after it is found by recovery. */
-export async function makeFolder({ daemon, metadata, hostname, request }: Run): Promise<void> {
+export async function makeFolder({ daemon, metadata }: Run): Promise<void> {
 	await changing('run.folder', () => daemon.sandboxes.records.makeFolder(metadata.id));
 	await changing('run.making', () =>
 		daemon.sandboxes.records.save(metadata.id, 'making', { metadata, status: NEW_STATUS }),
 	);
+}
+
+export async function makeFiles({ daemon, metadata, hostname, request }: Run): Promise<void> {
 	await changing('run.files', () => writePodFiles(daemon.sandboxes.filesOf(metadata.id), hostname, request));
 }
 
@@ -76,28 +84,34 @@ export async function startShim({ daemon, metadata, timeline }: Run): Promise<Sh
 	await changing('shim.start', () =>
 		daemon.launcher.startShim({ sandboxId: metadata.id, socketPath, signal: timeline.signal }),
 	);
-	return await changing('shim.adopt', async () => {
-		const shim = await shims.connect(socketPath);
-		await watchShim(daemon, metadata.id, shim);
-		return shim;
-	});
+	return await changing('shim.adopt', () => shims.connect(socketPath));
 }
 
-export async function createProcess(
-	run: Run,
-	shim: Shim,
-	prepared: PreparedNetwork | undefined,
-): Promise<CreatedContainer> {
+/** Everything about its process that needs no shim. */
+export async function planProcess(run: Run, network: PreparedNetwork | undefined): Promise<PreparedCreate> {
 	const { daemon, metadata, hostname, request, timeline } = run;
-	const input = await sandboxSpecInput(daemon, { metadata, hostname, request, hooks: prepared?.hooks ?? {} });
-	try {
-		const created = await shim.create({
+	const { cgroups, launcher, config } = daemon;
+	const input = await sandboxSpecInput(daemon, { metadata, hostname, request, hooks: network?.hooks ?? {} });
+	return await prepareCreate(
+		{ cgroups, launcher, instance: config.instance },
+		{
 			id: metadata.id,
 			bundle: join(metadata.folder, 'bundle'),
 			spec: sandboxSpec(input),
-			pins: prepared?.pins ?? [],
+			pins: network?.pins ?? [],
+			startAtOnce: true,
 			signal: timeline.signal,
-		});
+		},
+	);
+}
+
+export async function createProcess(
+	{ daemon }: Run,
+	shim: Shim,
+	prepared: PreparedCreate,
+): Promise<CreatedContainer> {
+	try {
+		const created = await shim.createPrepared(prepared);
 		daemon.metrics.planSteps(created.timings);
 		return created;
 	} catch (error) {
@@ -105,13 +119,6 @@ export async function createProcess(
 		if (isHookFailure(error)) daemon.metrics.networkFailed('attach');
 		throw error;
 	}
-}
-
-export async function startProcess({ daemon, metadata, timeline }: Run, shim: Shim): Promise<void> {
-	const { timings } = await changing('container.start', () =>
-		shim.start(metadata.id, { signal: timeline.signal }),
-	);
-	daemon.metrics.planSteps(timings);
 }
 
 export async function networkResult(

@@ -84,10 +84,10 @@ export class Sandboxes {
 	}
 
 	/** Writes the record of what is published now. It is true even if it cannot be written: that is only logged. */
-	async trySave(id: string): Promise<void> {
+	trySave(id: string): void {
 		const sandbox = this.#sandboxes.get(id);
 		if (sandbox === undefined) return;
-		await this.records.trySave(id, this.removals.has(id) ? 'removing' : 'made', sandbox);
+		this.records.trySave(id, this.removals.has(id) ? 'removing' : 'made', sandbox);
 	}
 
 	/** Settles when all of this name that an earlier daemon was making have been tried to be taken back. */

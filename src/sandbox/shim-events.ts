@@ -46,7 +46,7 @@ function sandboxExited({ sandboxes, events, log }: Daemon, exit: ExitRecord): vo
 		message: `its process ended with ${how}`,
 	});
 	events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId: id, containerId: id, atNs: exit.exitedAtNs });
-	void sandboxes.trySave(id);
+	sandboxes.trySave(id);
 }
 
 /**
@@ -68,7 +68,7 @@ export async function shimLost(
 		metrics.shimLost(how);
 		sandboxes.update(sandboxId, { state: 'notready', reason: 'ShimLost', message: 'its shim is gone' });
 		events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId, containerId: sandboxId, atNs: nowNs() });
-		await sandboxes.trySave(sandboxId);
+		sandboxes.trySave(sandboxId);
 	}
 	await Promise.all(
 		containers.ofSandbox(sandboxId).map((container) => containerLost(daemon, container.metadata.id)),

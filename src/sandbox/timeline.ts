@@ -6,7 +6,7 @@ import type { Stage } from './types.ts';
 export type TimeStage = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
 /**
- * The stages of a start, one after the other, kept for `inspect`; tells those who wait which one runs. All of them
+ * The stages of a start, kept for `inspect`; tells those who wait which ones run. All of them
  * together have a deadline (runtime.create_timeout_seconds), whatever their work does about it.
  */
 export class Timeline {
@@ -14,6 +14,7 @@ export class Timeline {
 	readonly #timeoutSeconds: number;
 	readonly #beganMs = performance.now();
 	readonly #stages: Stage[] = [];
+	readonly #running = new Set<string>();
 	readonly #holder: Holder;
 	readonly #outer: TimeStage;
 
@@ -29,11 +30,15 @@ export class Timeline {
 		return [...this.#stages];
 	}
 
-	/** Runs one stage. A failing one is not listed: the error says what failed. DEADLINE_EXCEEDED names the stage. */
+	/** Runs one stage; others may be under way. A failing one is not listed: the error says what failed. DEADLINE_EXCEEDED names the stage. */
 	async stage<T>(name: string, work: () => Promise<T>): Promise<T> {
-		this.#holder.stage = name;
+		this.#running.add(name);
+		this.#tell();
 		const startedMs = performance.now();
-		const result = await this.#outer(name, () => this.#beforeDeadline(name, work));
+		const result = await this.#outer(name, () => this.#beforeDeadline(name, work)).finally(() => {
+			this.#running.delete(name);
+			this.#tell();
+		});
 		const micros = (ms: number): number => Math.round(ms * 1000);
 		this.#stages.push({
 			name,
@@ -41,6 +46,11 @@ export class Timeline {
 			elapsedUs: micros(performance.now() - startedMs),
 		});
 		return result;
+	}
+
+	/** Between two stages the last one stays. */
+	#tell(): void {
+		if (this.#running.size > 0) this.#holder.stage = [...this.#running].join(', ');
 	}
 
 	async #beforeDeadline<T>(name: string, work: () => Promise<T>): Promise<T> {

@@ -17,6 +17,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { cancelled, deadlineExceeded, fromSystemError, StatusError } from '#base/errors.ts';
 import { PROTO_OPTIONS, PROTO_PACKAGE, PROTO_PATH, RPC_NAMES, RPCS, type RpcName } from '#cri-api';
 import type { Dispatcher } from './dispatch.ts';
+import { keepingEntries } from './list-bytes.ts';
 import { freeSocketPath, pathOfAddress, protectSocket } from './socket-file.ts';
 
 export interface GrpcServerOptions {
@@ -80,9 +81,17 @@ function addServices(server: Server, dispatcher: Dispatcher, stopping: AbortSign
 	);
 	for (const [name, { service }] of Object.entries(services as LoadedServices)) {
 		if (service === undefined) continue;
-		server.addService(service, implementationOf(name, dispatcher, stopping));
+		server.addService(withKeptEntries(service), implementationOf(name, dispatcher, stopping));
 	}
 }
+
+const withKeptEntries = (service: ServiceDefinition): ServiceDefinition =>
+	Object.fromEntries(
+		Object.entries(service).map(([name, method]) => [
+			name,
+			{ ...method, responseSerialize: keepingEntries(name as RpcName, method.responseSerialize) },
+		]),
+	);
 
 function implementationOf(
 	service: string,

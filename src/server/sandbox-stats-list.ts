@@ -8,8 +8,7 @@ export const listPodSandboxStats: UnaryHandler<'ListPodSandboxStats'> = async (d
 	const wanted = daemon.sandboxes
 		.list()
 		.filter((sandbox) => matchesSandboxStatsFilter(request.filter, sandbox));
-	const stats = await Promise.all(wanted.map((sandbox) => daemon.stats.sandbox(sandbox)));
-	return { stats: stats.filter((one) => one !== undefined) };
+	return { stats: [...(await daemon.stats.sandboxes(wanted))] };
 };
 
 export function matchesSandboxStatsFilter(

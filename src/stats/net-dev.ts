@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 
 export interface InterfaceCounters {
 	readonly name: string;
@@ -9,9 +9,9 @@ export interface InterfaceCounters {
 }
 
 /** The interfaces that a process sees, without loopback. Empty when the process is gone. */
-export async function readNetDev(pid: number): Promise<readonly InterfaceCounters[]> {
+export function readNetDev(pid: number): readonly InterfaceCounters[] {
 	try {
-		return parseNetDev(await readFile(`/proc/${pid}/net/dev`, 'utf8'));
+		return parseNetDev(readFileSync(`/proc/${pid}/net/dev`, 'utf8'));
 	} catch {
 		return [];
 	}

@@ -1,4 +1,5 @@
 import { basename, dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { Log } from '#base/log.ts';
 import type {
 	ContainerStatsInit,
@@ -6,14 +7,14 @@ import type {
 	LinuxPodSandboxStatsInit,
 	PodSandboxStatsInit,
 } from '#cri-api';
-import type { CgroupStats, Cgroups } from '#runtime';
+import type { Cgroups, CgroupUsage } from '#runtime';
 import type { Container } from '../container/types.ts';
 import { stateOf } from '../container/types.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import { CpuRates } from './cpu-rates.ts';
 import { LayerUsage, type MeasuredUsage, type TreeUsage } from './layer-usage.ts';
 import { readNetDev } from './net-dev.ts';
-import { sumStats } from './sum.ts';
+import { sumUsage } from './sum.ts';
 import {
 	toCpuUsage,
 	toIoUsage,
@@ -24,7 +25,7 @@ import {
 } from './to-cri.ts';
 
 export interface StatsOptions {
-	readonly cgroups: Pick<Cgroups, 'stats' | 'processes'>;
+	readonly cgroups: Pick<Cgroups, 'usage'>;
 	readonly containers: {
 		get(id: string): Container | undefined;
 		ofSandbox(sandboxId: string): readonly Container[];
@@ -58,21 +59,28 @@ export class Stats {
 
 	/** Many containers, without waiting for any disk: a layer that was never measured is left out. */
 	async containers(containers: readonly Container[]): Promise<readonly ContainerStatsInit[]> {
-		const all = containers.map((container) =>
-			this.#container(container, this.#layers.last(this.#layerPath(container))),
-		);
-		return (await Promise.all(all)).filter((stats) => stats !== undefined);
+		const all = await inSlices(containers, (container) => this.#listed(container));
+		return all.filter((stats) => stats !== undefined);
+	}
+
+	/** Many pods. */
+	async sandboxes(sandboxes: readonly Sandbox[]): Promise<readonly PodSandboxStatsInit[]> {
+		const all = await inSlices(sandboxes, (sandbox) => this.sandbox(sandbox));
+		return all.filter((stats) => stats !== undefined);
 	}
 
 	/** A pod: its own cgroup when the caller gave it one, the sum of its processes' cgroups otherwise. */
-	async sandbox(sandbox: Sandbox): Promise<PodSandboxStatsInit | undefined> {
-		const { id, config } = sandbox.metadata;
+	sandbox({ metadata: { id, config } }: Sandbox): PodSandboxStatsInit | undefined {
+		const now = this.#options.sandboxes.get(id);
+		if (now === undefined) return undefined;
 		const containers = this.#options.containers.ofSandbox(id);
-		const [linux, parts] = await Promise.all([this.#pod(sandbox, containers), this.containers(containers)]);
-		if (this.#options.sandboxes.get(id) === undefined) return undefined;
+		const parts = containers.map((container) => this.#listed(container));
 		return {
 			attributes: { id, metadata: config.metadata, labels: config.labels, annotations: config.annotations },
-			linux: { ...linux, containers: parts },
+			linux: {
+				...this.#pod(now, containers),
+				containers: parts.filter((stats) => stats !== undefined),
+			},
 		};
 	}
 
@@ -93,25 +101,23 @@ export class Stats {
 		this.#layers.keepOnly((path) => path === containers.layersFolder || isAlive(basename(dirname(path))));
 	}
 
-	async #container(
-		container: Container,
-		layer: MeasuredUsage | undefined,
-	): Promise<ContainerStatsInit | undefined> {
-		const { id, config, createdAtNs, cgroupsPath } = container.metadata;
-		const runs = isAlive(container);
-		const usage = runs ? await this.#options.cgroups.stats(cgroupsPath) : undefined;
+	#container({ metadata }: Container, layer: MeasuredUsage | undefined): ContainerStatsInit | undefined {
+		const { id, config, createdAtNs, cgroupsPath } = metadata;
 		const now = this.#options.containers.get(id);
 		if (now === undefined) return undefined;
+		const usage = isAlive(now) ? this.#options.cgroups.usage(cgroupsPath) : undefined;
 		return {
 			attributes: { id, metadata: config.metadata, labels: config.labels, annotations: config.annotations },
-			writable_layer: toWritableLayer(this.#layerPath(container), layer),
-			...(usage !== undefined &&
-				isAlive(now) &&
-				this.#processStats(id, usage, container.status.startedAtNs ?? createdAtNs)),
+			writable_layer: toWritableLayer(this.#layerPath(now), layer),
+			...(usage && this.#processStats(id, usage, now.status.startedAtNs ?? createdAtNs)),
 		};
 	}
 
-	async #pod(sandbox: Sandbox, containers: readonly Container[]): Promise<LinuxPodSandboxStatsInit> {
+	#listed(container: Container): ContainerStatsInit | undefined {
+		return this.#container(container, this.#layers.last(this.#layerPath(container)));
+	}
+
+	#pod(sandbox: Sandbox, containers: readonly Container[]): LinuxPodSandboxStatsInit {
 		if (sandbox.status.state !== 'ready') return {};
 		const { id, createdAtNs, cgroupParent, config, hostNetwork } = sandbox.metadata;
 		const hasOwnCgroup = (config.linux?.cgroup_parent ?? '') !== '';
@@ -120,26 +126,24 @@ export class Stats {
 			...containers.filter(isAlive).map(({ metadata }) => metadata.cgroupsPath),
 		];
 		const paths = hasOwnCgroup ? [cgroupParent] : parts;
-		const [usages, processes, interfaces] = await Promise.all([
-			Promise.all(paths.map((path) => this.#options.cgroups.stats(path))),
-			Promise.all(paths.map((path) => this.#options.cgroups.processes(path))),
-			hostNetwork || sandbox.status.pause === undefined ? [] : readNetDev(sandbox.status.pause.pid),
-		]);
+		const usages = paths.map((path) => this.#options.cgroups.usage(path));
+		const interfaces =
+			hostNetwork || sandbox.status.pause === undefined ? [] : readNetDev(sandbox.status.pause.pid);
 		const atNs = nowNs();
-		const usage = hasOwnCgroup && usages[0] !== undefined ? usages[0] : sumStats(usages);
+		const usage = hasOwnCgroup && usages[0] !== undefined ? usages[0] : sumUsage(usages);
 		const { cpu, memory, io } = this.#processStats(id, usage, createdAtNs);
 		return {
 			cpu,
 			memory,
 			io,
 			network: toNetworkUsage(interfaces, sandbox.status.network?.interfaceName ?? 'eth0', atNs),
-			process: { timestamp: atNs, process_count: { value: processes.flat().length } },
+			process: { timestamp: atNs, process_count: { value: usage.pids.current } },
 		};
 	}
 
 	#processStats(
 		id: string,
-		usage: CgroupStats,
+		usage: CgroupUsage,
 		beganAtNs: bigint,
 	): Required<Pick<ContainerStatsInit, 'cpu' | 'memory' | 'swap' | 'io'>> {
 		const atNs = nowNs();
@@ -159,6 +163,21 @@ export class Stats {
 	#layerPath(container: Container): string {
 		return join(this.#options.containers.layerFolder(container.metadata.id), 'upper');
 	}
+}
+
+/** The kernel's files are read synchronously; after so much of it other calls have their turn. */
+const SLICE_MS = 1;
+
+async function inSlices<T, R>(items: readonly T[], read: (item: T) => R): Promise<R[]> {
+	const results: R[] = [];
+	let beganMs = performance.now();
+	for (const item of items) {
+		results.push(read(item));
+		if (performance.now() - beganMs < SLICE_MS) continue;
+		await setImmediate();
+		beganMs = performance.now();
+	}
+	return results;
 }
 
 function isAlive({ status }: Container): boolean {

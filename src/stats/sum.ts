@@ -1,34 +1,24 @@
-import type { CgroupStats } from '#runtime';
+import type { CgroupUsage } from '#runtime';
 
-/** The stats of several cgroups as if they were one: for a pod that has no cgroup of its own. Pressure cannot be added up. */
-export function sumStats(parts: readonly CgroupStats[]): CgroupStats {
-	const add = (pick: (stats: CgroupStats) => bigint): bigint =>
-		parts.reduce((sum, stats) => sum + pick(stats), 0n);
+/** What several cgroups use as if they were one: for a pod that has none of its own. Pressure cannot be added up. */
+export function sumUsage(parts: readonly CgroupUsage[]): CgroupUsage {
+	const add = (pick: (usage: CgroupUsage) => bigint): bigint =>
+		parts.reduce((sum, usage) => sum + pick(usage), 0n);
 	/** Only when every part has it. */
-	const addKnown = (pick: (stats: CgroupStats) => bigint | undefined): bigint | undefined =>
-		parts.every((stats) => pick(stats) !== undefined) ? add((stats) => pick(stats) ?? 0n) : undefined;
+	const addKnown = (pick: (usage: CgroupUsage) => bigint | undefined): bigint | undefined =>
+		parts.every((usage) => pick(usage) !== undefined) ? add((usage) => pick(usage) ?? 0n) : undefined;
 	const swapUsageBytes = addKnown(({ memory }) => memory.swapUsageBytes);
 	return {
-		cpu: {
-			usageNs: add(({ cpu }) => cpu.usageNs),
-			userNs: add(({ cpu }) => cpu.userNs),
-			systemNs: add(({ cpu }) => cpu.systemNs),
-			throttledPeriods: add(({ cpu }) => cpu.throttledPeriods),
-			periods: add(({ cpu }) => cpu.periods),
-			throttledNs: add(({ cpu }) => cpu.throttledNs),
-		},
+		cpu: { usageNs: add(({ cpu }) => cpu.usageNs) },
 		memory: {
 			usageBytes: add(({ memory }) => memory.usageBytes),
 			workingSetBytes: add(({ memory }) => memory.workingSetBytes),
 			rssBytes: add(({ memory }) => memory.rssBytes),
-			cacheBytes: add(({ memory }) => memory.cacheBytes),
-			mappedFileBytes: add(({ memory }) => memory.mappedFileBytes),
 			pageFaults: add(({ memory }) => memory.pageFaults),
 			majorPageFaults: add(({ memory }) => memory.majorPageFaults),
 			...(swapUsageBytes !== undefined && { swapUsageBytes }),
 		},
 		pids: { current: add(({ pids }) => pids.current) },
-		io: { devices: [] },
-		hugetlb: [],
+		io: {},
 	};
 }

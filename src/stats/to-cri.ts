@@ -10,13 +10,13 @@ import type {
 	PsiStatsInit,
 	SwapUsageInit,
 } from '#cri-api';
-import type { CgroupStats, Pressure, PressureLine } from '#runtime';
+import type { CgroupUsage, Pressure, PressureLine } from '#runtime';
 import type { MeasuredUsage } from './layer-usage.ts';
 import type { InterfaceCounters } from './net-dev.ts';
 
-type Memory = CgroupStats['memory'];
+type Memory = CgroupUsage['memory'];
 
-export function toCpuUsage(cpu: CgroupStats['cpu'], nanoCores: bigint, atNs: bigint): CpuUsageInit {
+export function toCpuUsage(cpu: CgroupUsage['cpu'], nanoCores: bigint, atNs: bigint): CpuUsageInit {
 	return {
 		timestamp: atNs,
 		usage_core_nano_seconds: { value: cpu.usageNs },
@@ -51,7 +51,7 @@ export function toSwapUsage(memory: Memory, atNs: bigint): SwapUsageInit | null 
 	};
 }
 
-export function toIoUsage(io: CgroupStats['io'], atNs: bigint): IoUsageInit | null {
+export function toIoUsage(io: CgroupUsage['io'], atNs: bigint): IoUsageInit | null {
 	return io.pressure === undefined ? null : { timestamp: atNs, psi: toPsi(io.pressure) };
 }
 

@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isHalfWritten, removeHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
+import { isHalfWritten, removeHalfWritten, replaceFile } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { isId } from '#base/ids.ts';
@@ -36,19 +37,16 @@ export interface ReadRecords<T> {
 	readonly unreadable: readonly UnreadableRecord[];
 }
 
-interface Pending<T> {
-	next: { readonly phase: Phase; readonly value: T } | undefined;
-	done: Promise<void>;
-}
-
-/** One `record.json` per object, in a folder of its own: FOLDER/ID/record.json. On tmpfs, so never fsynced. */
+/**
+ * One `record.json` per object, in a folder of its own: FOLDER/ID/record.json. On tmpfs, so never fsynced, and
+ * written at once.
+ */
 export class Records<T> {
 	readonly #folder: string;
 	readonly #kind: string;
 	readonly #shape: Shape<StoredRecord<T> & { version: number; kind: string }>;
 	readonly #log: Log;
 	readonly #check: (value: T, id: string) => void;
-	readonly #writing = new Map<string, Pending<T>>();
 
 	/** `check` throws when the value is none of this id's. */
 	constructor(
@@ -77,34 +75,24 @@ export class Records<T> {
 	}
 
 	/** Makes the folder of a new object. */
-	async makeFolder(id: string): Promise<void> {
+	makeFolder(id: string): void {
 		try {
-			await mkdir(this.folderOf(id), { mode: 0o700 });
+			mkdirSync(this.folderOf(id), { mode: 0o700 });
 		} catch (error) {
 			throw fromSystemError(`Cannot make ${this.folderOf(id)}`, error);
 		}
 	}
 
-	/**
-	 * Writes the record of `id`. One write at a time; of several that wait only the newest is written. Settles when
-	 * this or a newer state is on the file system.
-	 */
-	save(id: string, phase: Phase, value: T): Promise<void> {
-		const running = this.#writing.get(id);
-		if (running !== undefined) {
-			running.next = { phase, value };
-			return running.done;
-		}
-		const pending: Pending<T> = { next: { phase, value }, done: Promise.resolve() };
-		this.#writing.set(id, pending);
-		pending.done = this.#drain(id, pending);
-		return pending.done;
+	/** Writes the record of `id`. RESOURCE_EXHAUSTED when there is no room for it. */
+	save(id: string, phase: Phase, value: T): void {
+		const record = { version: VERSION, kind: this.#kind, id, phase, value };
+		replaceFile(join(this.folderOf(id), 'record.json'), toJson(record));
 	}
 
 	/** As `save`, for a change that is true whether or not it can be written: a failure is logged. */
-	async trySave(id: string, phase: Phase, value: T): Promise<void> {
+	trySave(id: string, phase: Phase, value: T): void {
 		try {
-			await this.save(id, phase, value);
+			this.save(id, phase, value);
 		} catch (error) {
 			this.#log.warn(`cannot write the record of ${this.#kind} ${id}`, { error });
 		}
@@ -117,11 +105,11 @@ export class Records<T> {
 	async remove(id: string): Promise<void> {
 		const removed = join(this.#folder, `${REMOVED}${id}`);
 		try {
-			await changing('record.rename', () => rename(this.folderOf(id), removed));
+			await changing('record.rename', () => renameSync(this.folderOf(id), removed));
 		} catch (error) {
 			if (errnoOf(error) !== 'ENOENT') throw error;
 		}
-		await changing('record.remove', () => rm(removed, { recursive: true, force: true }));
+		await changing('record.remove', () => rmSync(removed, { recursive: true, force: true }));
 	}
 
 	/** Everything in the folder: read records, and those that cannot be read. */
@@ -165,18 +153,6 @@ export class Records<T> {
 		if (isOver) await rm(path, { recursive: true, force: true });
 		else if (!files.includes('.')) await removeHalfWritten(path);
 		return isOver;
-	}
-
-	async #drain(id: string, pending: Pending<T>): Promise<void> {
-		try {
-			for (let next = pending.next; next !== undefined; next = pending.next) {
-				pending.next = undefined;
-				const record = { version: VERSION, kind: this.#kind, id, phase: next.phase, value: next.value };
-				await writeFileAtomic(join(this.folderOf(id), 'record.json'), toJson(record));
-			}
-		} finally {
-			this.#writing.delete(id);
-		}
 	}
 
 	async #read(id: string): Promise<StoredRecord<T> | UnreadableRecord> {

@@ -111,7 +111,7 @@ async function adopt(daemon: Daemon, sandboxId: string, found: readonly ShimCont
 			reason: 'SandboxProcessEnded',
 			message: 'its process was gone when the daemon started',
 		});
-		await sandboxes.trySave(sandboxId);
+		sandboxes.trySave(sandboxId);
 	}
 	for (const { metadata, status } of containers.ofSandbox(sandboxId)) {
 		const now = byId.get(metadata.id);
@@ -123,7 +123,7 @@ async function adopt(daemon: Daemon, sandboxId: string, found: readonly ShimCont
 		// The daemon may have ended before it could note it, too.
 		if (status.startedAtNs === undefined) {
 			containers.update(metadata.id, { startedAtNs: now.startedAtNs });
-			await containers.trySave(metadata.id);
+			containers.trySave(metadata.id);
 		}
 	}
 }

@@ -17,6 +17,7 @@ export async function startGantry(network: 'builtin' | 'cni'): Promise<Endpoint>
 		instance,
 		args: ['--state', state, '--set', `network.provider=${network}`, '--set', `network.cni_conf_dir=${conf}`],
 	});
+	daemon.process.ignoreLog();
 	const logFolder = join(aside, 'logs');
 	mkdirSync(logFolder);
 	return {
@@ -28,7 +29,10 @@ export async function startGantry(network: 'builtin' | 'cni'): Promise<Endpoint>
 		imageFolder: join(daemon.folder, 'root/images'),
 		daemonPid: () => daemon.process.child.pid ?? 0,
 		stopDaemon: () => daemon.stop(),
-		startDaemon: () => daemon.start(),
+		startDaemon: async () => {
+			await daemon.start();
+			daemon.process.ignoreLog();
+		},
 		async remove() {
 			try {
 				await daemon[Symbol.asyncDispose]();

@@ -50,8 +50,10 @@ export class FakeImages implements ImageStore {
 	}
 	async lease(imageId: string, holder: string) {
 		this.leases.set(holder, imageId);
-		const found = [...this.#images.values()].find(({ image }) => image.id === imageId);
-		return { lowers: found?.lowers ?? [], [Symbol.asyncDispose]: async () => {} };
+		return { lowers: this.layersOf(imageId), [Symbol.asyncDispose]: async () => {} };
+	}
+	layersOf(imageId: string) {
+		return [...this.#images.values()].find(({ image }) => image.id === imageId)?.lowers ?? [];
 	}
 	async release(holder: string) {
 		this.leases.delete(holder);

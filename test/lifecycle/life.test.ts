@@ -208,7 +208,7 @@ test('an update changes the limits in force, and only the ones it names', async 
 		['512', String(96 << 20)],
 	);
 	const { cgroupsPath } = bed.daemon.containers.get(id)?.metadata ?? assert.fail();
-	assert.equal((await bed.daemon.cgroups.stats(cgroupsPath)).memory.limitBytes, BigInt(96 << 20));
+	assert.equal(bed.daemon.cgroups.stats(cgroupsPath).memory.limitBytes, BigInt(96 << 20));
 	const bad = await failureOf(
 		bed.cri.UpdateContainerResources({ container_id: id, linux: { cpu_shares: 256, cpuset_cpus: '4000' } }),
 	);

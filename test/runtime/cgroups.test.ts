@@ -75,7 +75,7 @@ test('statistics of what runs', async () => {
 	);
 	await shim.start(made.id);
 	await until('the loop is done', async () => (await made.log()).stdout.includes('done'));
-	const stats = await machine.cgroups.stats(pathOf(made));
+	const stats = machine.cgroups.stats(pathOf(made));
 	assert.ok(stats.cpu.usageNs > 0n && stats.cpu.usageNs < 60_000_000_000n);
 	assert.ok(stats.memory.usageBytes > 0n);
 	assert.equal(stats.memory.limitBytes, BigInt(50 << 20));

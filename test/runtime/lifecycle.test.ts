@@ -29,6 +29,7 @@ test('create, start, exit, delete: states, log, exit record, and nothing left', 
 	assert.deepEqual(await readExitRecord(dirname(made.options.bundle)), exit);
 	const [stopped] = await shim.list();
 	assert.deepEqual([stopped?.phase, stopped?.exit], ['stopped', exit]);
+	shim.writePlans();
 	const plan = await readFile(join(made.options.bundle, 'plan.txt'), 'utf8');
 	assert.match(plan, /\d+ {2}mount proc at \/proc .* µs\n/);
 	assert.deepEqual(await shim.delete(made.id), { hookError: '' });

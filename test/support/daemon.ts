@@ -40,6 +40,8 @@ export interface DaemonProcess {
 	readonly ended: Promise<number | string>;
 	/** The first line with this message, waited for. Fails when the process ends before. */
 	line(msg: RegExp): Promise<LogLine>;
+	/** From now on the log is read by nobody: what it takes to understand it is not to be measured. */
+	ignoreLog(): void;
 }
 
 export interface TestDaemon extends AsyncDisposable {
@@ -96,7 +98,11 @@ export function spawnDaemon(
 			await new Promise<void>((resolve) => waiting.add(resolve));
 		}
 	}
-	return { child, lines, ended, line };
+	const ignoreLog = (): void => {
+		reader.close();
+		child.stderr?.resume();
+	};
+	return { child, lines, ended, line, ignoreLog };
 }
 
 function parseLine(text: string): LogLine {

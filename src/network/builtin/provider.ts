@@ -93,11 +93,9 @@ export class BuiltinProvider implements NetworkProvider {
 		const undo = () => this.#detach(allocation).then(() => {});
 		await withRollback(async (rollback) => {
 			rollback.push('the network allocation', () => this.#ledger.free(allocation.sandboxId));
-			await Promise.all([
-				writeNote(request.folder, 'builtin', encodeAllocation(allocation)),
-				writePlan(files.plan, steps),
-				writePlan(files.removePlan, detachSteps(instance, allocation)),
-			]);
+			writeNote(request.folder, 'builtin', encodeAllocation(allocation));
+			writePlan(files.plan, steps);
+			writePlan(files.removePlan, detachSteps(instance, allocation));
 		});
 		const hook = (verb: string, plan: string, result: string) => ({
 			path: hookBinary,
@@ -212,7 +210,11 @@ export class BuiltinProvider implements NetworkProvider {
 
 	async #forgetRemovePlan(folder: string): Promise<void> {
 		const { removePlan } = networkFiles(folder);
-		await writePlan(removePlan, []).catch(() => rm(removePlan, { recursive: true, force: true }));
+		try {
+			writePlan(removePlan, []);
+		} catch {
+			await rm(removePlan, { recursive: true, force: true });
+		}
 	}
 
 	/** A hook carries it out without looking: that of another sandbox would take that one off the network. */
@@ -224,7 +226,7 @@ export class BuiltinProvider implements NetworkProvider {
 			path: removePlan,
 		});
 		await rm(removePlan, { recursive: true, force: true });
-		await writePlan(removePlan, steps);
+		writePlan(removePlan, steps);
 	}
 
 	async #detach(allocation: Allocation): Promise<string> {

@@ -120,7 +120,7 @@ export class CniProvider implements NetworkProvider {
 			token: HookServer.newToken(),
 		};
 		await this.#pins.makeFolder();
-		await writeNote(request.folder, 'cni', { sandboxId, network: network.name });
+		writeNote(request.folder, 'cni', { sandboxId, network: network.name });
 		this.#attacher.announce(attachment);
 		this.#serve(attachment);
 		return {

@@ -115,11 +115,11 @@ const cgroups = ofText({
 	cost: 15,
 	async run(text) {
 		parseNumber(text);
-		parseKeyed(text);
+		parseKeyed(text)('usage_usec');
 		parsePressure(text);
 		await inFolder(async (folder) => {
 			for (const name of FILES) writeFileSync(join(folder, name), text);
-			await statsV2(folder);
+			statsV2(folder);
 		});
 	},
 });
