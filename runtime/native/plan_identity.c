@@ -125,6 +125,16 @@ int op_no_new_privileges_run(struct plan *plan, const struct op *op, struct fail
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? fail(failure, errno, "cannot set no-new-privileges") : 0;
 }
 
+/* Whether the program is still to be asked for. */
+static bool waits_later(const struct plan *plan)
+{
+	struct reader ops = plan->ops.items;
+	struct op op;
+	for (uint32_t index = 0; plan_next(&ops, &op); index++)
+		if (index > plan->step && op.code == OP_WAIT_START) return true;
+	return false;
+}
+
 int op_seccomp_run(struct plan *plan, const struct op *op, struct failure *failure)
 {
 	DECODE(seccomp, arguments);
@@ -137,7 +147,7 @@ int op_seccomp_run(struct plan *plan, const struct op *op, struct failure *failu
 	if (count == 0 || count > BPF_MAXINSNS) return fail(failure, EINVAL, "a seccomp filter of %u instructions", count);
 	/* What is called after this, the filter may refuse. */
 	close_host_side(plan);
-	if (plan->link < 0) prctl(PR_SET_PDEATHSIG, 0);
+	if (!waits_later(plan)) prctl(PR_SET_PDEATHSIG, 0);
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, arguments.flags, &program) < 0)
 		return fail(failure, errno, "cannot install the seccomp filter (%u instructions)", count);
 	plan->filtered = true;
