@@ -37,6 +37,25 @@ static int say(const char *format, ...)
 	return 1;
 }
 
+/* The daemon understands the names, and people do; musl has none. */
+static const char *errno_name(int err)
+{
+#define NAME(code) {code, #code}
+	static const struct { int code; const char *name; } NAMES[] = {
+		NAME(EPERM), NAME(ENOENT), NAME(ESRCH), NAME(EINTR), NAME(EIO), NAME(ENXIO), NAME(E2BIG), NAME(EBADF), NAME(ECHILD),
+		NAME(EAGAIN), NAME(ENOMEM), NAME(EACCES), NAME(EFAULT), NAME(EBUSY), NAME(EEXIST), NAME(EXDEV), NAME(ENODEV),
+		NAME(ENOTDIR), NAME(EISDIR), NAME(EINVAL), NAME(ENFILE), NAME(EMFILE), NAME(EFBIG), NAME(ENOSPC), NAME(EROFS),
+		NAME(EPIPE), NAME(ERANGE), NAME(ENAMETOOLONG), NAME(ENOSYS), NAME(ENOTEMPTY), NAME(ELOOP), NAME(EPROTO),
+		NAME(EOVERFLOW), NAME(EMSGSIZE), NAME(EPROTONOSUPPORT), NAME(EOPNOTSUPP), NAME(EAFNOSUPPORT), NAME(EADDRINUSE),
+		NAME(EADDRNOTAVAIL), NAME(ENETDOWN), NAME(ENETUNREACH), NAME(ECONNRESET), NAME(ENOBUFS), NAME(ENOTCONN),
+		NAME(ETIMEDOUT), NAME(ECONNREFUSED), NAME(EHOSTUNREACH), NAME(EALREADY), NAME(EDQUOT),
+	};
+#undef NAME
+	for (size_t i = 0; i < LENGTH(NAMES); i++)
+		if (NAMES[i].code == err) return NAMES[i].name;
+	return strerror(err);
+}
+
 /* ---- files */
 
 /* The whole of a descriptor, at most `limit` bytes. NULL with errno. */
@@ -76,7 +95,7 @@ static int write_result(const char *path, const struct net_outcome *outcome)
 	if (result == 0 && rename(temporary, path) == 0) return 0;
 	int err = result < 0 ? -result : errno;
 	unlink(temporary);
-	return say("cannot write the result %s: %s", path, strerror(err));
+	return say("cannot write the result %s: %s", path, errno_name(err));
 }
 
 /* ---- the state */
@@ -86,7 +105,7 @@ static pid_t read_state(void)
 {
 	size_t size;
 	AUTO_FREE uint8_t *state = read_whole(STDIN_FILENO, STATE_MAX, &size);
-	if (!state) return -say("cannot read the container's state from stdin: %s", strerror(errno));
+	if (!state) return -say("cannot read the container's state from stdin: %s", errno_name(errno));
 	pid_t pid = hook_state_pid((const char *)state, size);
 	return pid < 0 ? -say("the container's state on stdin is no JSON object with an integer pid") : pid;
 }
@@ -97,11 +116,11 @@ static int open_pod(pid_t pid)
 	struct statfs status;
 	char path[32];
 	AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (proc < 0 || fstatfs(proc, &status) < 0) return -say("cannot open /proc: %s", strerror(errno));
+	if (proc < 0 || fstatfs(proc, &status) < 0) return -say("cannot open /proc: %s", errno_name(errno));
 	if (status.f_type != PROC_SUPER_MAGIC) return -say("/proc is not procfs");
 	snprintf(path, sizeof(path), "%d/ns/net", pid);
 	int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -say("cannot open the network namespace of process %d: %s", pid, strerror(errno)) : fd;
+	return fd < 0 ? -say("cannot open the network namespace of process %d: %s", pid, errno_name(errno)) : fd;
 }
 
 /* ---- apply */
@@ -115,12 +134,12 @@ static int apply(const char *plan_path, const char *result_path, int pod)
 
 	AUTO_CLOSE int fd = open(plan_path, O_RDONLY | O_CLOEXEC);
 	AUTO_FREE uint8_t *data = fd < 0 ? NULL : read_whole(fd, MAX_FRAME_BYTES, &size);
-	if (!data) return say("cannot read the network plan %s: %s", plan_path, strerror(errno));
+	if (!data) return say("cannot read the network plan %s: %s", plan_path, errno_name(errno));
 	struct reader reader = {data, data + size, false};
 	if (!msg_net_apply_decode(&reader, &plan) || reader.at != reader.end) return say("%s is no network plan of this version", plan_path);
 
 	int status = net_apply(&plan, pod, &outcome, &failure) < 0
-			     ? say("step %u of %u, %s: %s", outcome.step + 1, plan.steps.count, failure.detail, strerror(failure.err))
+			     ? say("step %u of %u, %s: %s", outcome.step + 1, plan.steps.count, failure.detail, errno_name(failure.err))
 			     : write_result(result_path, &outcome);
 	net_outcome_free(&outcome);
 	return status;
@@ -154,7 +173,7 @@ static int connect_to(const char *path)
 
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -say("cannot reach gantryd at %s: %s; is it running?", path, strerror(errno));
+		return -say("cannot reach gantryd at %s: %s; is it running?", path, errno_name(errno));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	return take_fd(&fd);
 }
@@ -166,7 +185,7 @@ static int read_line(int fd, char *line, size_t room)
 		ssize_t got = read(fd, line + size, room - 1 - size);
 		if (got < 0 && errno == EINTR) continue;
 		if (got < 0 && errno == EAGAIN) return -say("gantryd did not answer within %d s", ASK_TIMEOUT_S);
-		if (got < 0) return -say("the connection to gantryd failed: %s", strerror(errno));
+		if (got < 0) return -say("the connection to gantryd failed: %s", errno_name(errno));
 		if (got == 0) return -say("gantryd closed the connection before it answered; was it stopped?");
 		size += (size_t)got;
 		line[size] = 0;
@@ -189,7 +208,7 @@ static int ask(const char *socket_path, const char *verb, const char *token)
 	if (fd < 0) return 1;
 	int size = snprintf(line, sizeof(line), "%s %s %d\n", verb, token, pid);
 	if ((size_t)size >= sizeof(line)) return say("the token is too long");
-	if (send(fd, line, (size_t)size, MSG_NOSIGNAL) != size) return say("cannot send to gantryd: %s", strerror(errno));
+	if (send(fd, line, (size_t)size, MSG_NOSIGNAL) != size) return say("cannot send to gantryd: %s", errno_name(errno));
 	if (read_line(fd, line, sizeof(line)) < 0) return 1;
 	if (strcmp(line, "ok") == 0) return 0;
 	if (strncmp(line, "error ", 6) == 0) {

@@ -26,8 +26,9 @@ export class Timeline {
 		this.signal = AbortSignal.timeout(timeoutSeconds * 1000);
 	}
 
+	/** In the order in which they began. */
 	get stages(): readonly Stage[] {
-		return [...this.#stages];
+		return this.#stages.toSorted((a, b) => a.startedUs - b.startedUs);
 	}
 
 	/** Runs one stage; others may be under way. A failing one is not listed: the error says what failed. DEADLINE_EXCEEDED names the stage. */

@@ -42,6 +42,7 @@ test('a whole pod: init container, sidecar, volumes, environment, aliases, probe
 						{ name: 'NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
 						{ name: 'ADDRESS', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
 					],
+					securityContext: { allowPrivilegeEscalation: false },
 					readinessProbe: { exec: { command: ['test', '-e', '/shared/prepared'] } },
 					resources: { limits: { memory: '32Mi', cpu: '200m' } },
 					volumeMounts: [
@@ -104,12 +105,16 @@ test('a whole pod: init container, sidecar, volumes, environment, aliases, probe
 	const timeline = (await gantry('inspect', '--timeline', 'tests/whole')).stdout;
 	assert.match(timeline, /^create .+█/m);
 	assert.match(timeline, /^ {2}run the createRuntime hooks .+▓/m);
-	const { stages } = JSON.parse((await gantry('--json', 'inspect', '--timeline', 'tests/whole')).stdout)[0];
-	const stepsOf = (name: string) => stages.find((stage: Span) => stage.name === name).steps as Span[];
-	const hook = stepsOf('create').find((step) => step.name.startsWith('run the createRuntime hooks'));
+	const timelines = JSON.parse((await gantry('--json', 'inspect', '--timeline', 'tests/whole')).stdout) as {
+		readonly name: string;
+		readonly stages: readonly Span[];
+	}[];
+	const stepsOf = (of: string, name: string) =>
+		timelines.find((one) => one.name === of)?.stages.find((stage) => stage.name === name)?.steps ?? [];
+	const hook = stepsOf('whole', 'create').find((step) => step.name.startsWith('run the createRuntime hooks'));
 	assert.ok(hook?.steps.some((step) => step.name === 'pod   eth0 up in the pod' && step.elapsedUs > 0));
 	assert.ok(
-		stepsOf('start').some((step) => step.name.startsWith('install the system call filter')),
+		stepsOf('main', 'start').some((step) => step.name.startsWith('install the system call filter')),
 		'START is timed, too',
 	);
 

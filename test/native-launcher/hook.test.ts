@@ -62,7 +62,7 @@ test('a failing step is told in one sentence, and no result is written', () => {
 	writeFileSync(plan, encodeBody('NET_APPLY', { netns_path: '', steps: [up, bad] }));
 	const { status, stderr } = hook(state(process_.pid), 'apply', plan, result);
 	assert.equal(status, 1);
-	assert.match(stderr, /^gantry-hook: step 2 of 2, delete the link: .*: No such device\n$/);
+	assert.match(stderr, /^gantry-hook: step 2 of 2, delete the link: .*: ENODEV\n$/);
 	assert.deepEqual(readdirSync(folder.path), ['plan']);
 });
 
@@ -115,18 +115,18 @@ test('plans that are none, and files that are not there, are told apart', () => 
 	const plan = join(folder.path, 'plan');
 	assert.match(
 		hook(state(process.pid), 'apply', plan, plan).stderr,
-		/cannot read the network plan .*plan: No such file or directory/,
+		/cannot read the network plan .*plan: ENOENT/,
 	);
 	writeFileSync(plan, 'nonsense');
 	assert.match(hook(state(process.pid), 'apply', plan, plan).stderr, /is no network plan/);
 	writeFileSync(plan, encodeBody('NET_APPLY', { netns_path: '', steps: [] }));
 	assert.match(
 		hook(state(process.pid), 'apply', plan, '/nowhere/result').stderr,
-		/cannot write the result \/nowhere\/result: No such file or directory/,
+		/cannot write the result \/nowhere\/result: ENOENT/,
 	);
 	assert.match(
 		hook(state(99_999_999), 'apply', plan, plan).stderr,
-		/cannot open the network namespace of process 99999999: No such file or directory/,
+		/cannot open the network namespace of process 99999999: ENOENT/,
 	);
 	assert.equal(hook(state(1), 'nonsense').status, 2);
 	assert.equal(hook(state(1)).status, 2);
@@ -169,6 +169,6 @@ test('ask: one line to the daemon, one back', async () => {
 	await once(server, 'close');
 	const late = await ask();
 	assert.equal(late.status, 1);
-	assert.match(late.stderr, /cannot reach gantryd at .*hook\.sock: No such file or directory/);
+	assert.match(late.stderr, /cannot reach gantryd at .*hook\.sock: ENOENT/);
 	assert.match(hook(state(1), 'ask', path, 'two words', 'x').stderr, /space/);
 });

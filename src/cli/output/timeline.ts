@@ -31,17 +31,16 @@ const endOf = ({ startedUs, elapsedUs }: Omit<Span, 'steps'>): number => started
 
 /** Between the creation of a container and its start any time may pass. */
 const pausesBefore = (stages: readonly Span[]): readonly number[] => {
-	let idleUs = 0;
-	return stages.map((stage, index) => {
-		const before = stages[index - 1];
-		idleUs += Math.max(0, stage.startedUs - (before === undefined ? 0 : endOf(before)));
+	let [idleUs, endUs] = [0, 0];
+	return stages.map((stage) => {
+		idleUs += Math.max(0, stage.startedUs - endUs);
+		endUs = Math.max(endUs, endOf(stage));
 		return idleUs;
 	});
 };
 
 function lengthOf(stages: readonly Span[]): number {
-	const last = stages.at(-1);
-	return last === undefined ? 0 : endOf(last) - (pausesBefore(stages).at(-1) ?? 0);
+	return Math.max(0, ...stages.map(endOf)) - (pausesBefore(stages).at(-1) ?? 0);
 }
 
 function rowsOf(stages: readonly Span[], shortUs: number): Row[] {
