@@ -23,6 +23,8 @@ test('a container that fills everything it can write to', async () => {
 	const neighbour = await stage.run(other);
 	const linux = { resources: { memory_limit_in_bytes: String(256 * 1024 * 1024) } };
 	const container = await stage.run(pod, { linux });
+	// Their plans, for people, are written a moment later, or when somebody looks.
+	for (const id of [pod, other]) await cri.PodSandboxStatus({ pod_sandbox_id: id, verbose: true });
 	const { bavail, ffree } = statfsSync(disks.state.path);
 	await stage.sh(container, FILL);
 	assert.equal(statfsSync(disks.root.path).bavail, 0, 'it has filled the disk that its own layer is on');
