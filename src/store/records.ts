@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isHalfWritten, removeHalfWritten, replaceFile } from '#base/atomic-file.ts';
@@ -109,7 +109,8 @@ export class Records<T> {
 		} catch (error) {
 			if (errnoOf(error) !== 'ENOENT') throw error;
 		}
-		await changing('record.remove', () => rmSync(removed, { recursive: true, force: true }));
+		// Not rmSync: without descriptors it does not say why it failed.
+		await changing('record.remove', () => rm(removed, { recursive: true, force: true }));
 	}
 
 	/** Everything in the folder: read records, and those that cannot be read. */
