@@ -1,5 +1,6 @@
 /* System calls and their structures that glibc has and musl (1.2.3) has not. */
 #pragma once
+#include <features.h> /* says whose libc it is */
 #ifndef __GLIBC__
 #include <linux/mount.h>
 #include <linux/stat.h>

@@ -2,9 +2,6 @@
 #include "resident.h"
 #include "shim.h"
 #include <errno.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -14,6 +11,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include "shim_state.h"
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #define IDLE_NS 1000000000u
 
