@@ -15,6 +15,8 @@ export interface TreeEntry {
 
 /** Larger texts are read anew each time: images decide how large they are. */
 const KEPT_TEXT_LENGTH = 16 * 1024;
+/** As many paths of one image: it decides how many volumes it has. */
+const MOST_FOUND = 100;
 /** A node has fewer images in use. */
 const MOST_TREES = 100;
 
@@ -53,8 +55,10 @@ export class ImageTree {
 
 	/** What is at `path`, symlinks followed; undefined when there is nothing. */
 	async find(path: string): Promise<TreeEntry | undefined> {
-		if (!this.#found.has(path)) this.#found.set(path, await this.#find(path));
-		return this.#found.get(path);
+		if (this.#found.has(path)) return this.#found.get(path);
+		const entry = await this.#find(path);
+		if (this.#found.size < MOST_FOUND) this.#found.set(path, entry);
+		return entry;
 	}
 
 	/** The content of a small file; undefined when there is no regular file. FAILED_PRECONDITION beyond the limit. */
