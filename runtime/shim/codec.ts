@@ -58,94 +58,112 @@ export type Frame = {
 export const HEADER_BYTES = 12;
 
 class Writer {
-	#buffer = Buffer.allocUnsafe(1024);
+	#buffer: Buffer;
 	#at = 0;
 
-	#room(bytes: number): void {
-		if (this.#at + bytes <= this.#buffer.length) return;
-		const grown = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#at + bytes));
-		this.#buffer.copy(grown, 0, 0, this.#at);
-		this.#buffer = grown;
+	constructor(bytes: number) {
+		this.#buffer = Buffer.allocUnsafe(bytes);
+	}
+
+	/** Makes room and answers where it begins. */
+	#take(bytes: number): number {
+		const at = this.#at;
+		this.#at += bytes;
+		if (this.#at > this.#buffer.length) {
+			const grown = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#at));
+			this.#buffer.copy(grown, 0, 0, at);
+			this.#buffer = grown;
+		}
+		return at;
 	}
 	get position(): number {
 		return this.#at;
 	}
 	u16(value: number): void {
-		this.#room(2);
-		this.#at = this.#buffer.writeUInt16LE(value, this.#at);
+		const at = this.#take(2);
+		this.#buffer.writeUInt16LE(value, at);
 	}
 	u32(value: number): void {
-		this.#room(4);
-		this.#at = this.#buffer.writeUInt32LE(value, this.#at);
+		const at = this.#take(4);
+		this.#buffer.writeUInt32LE(value, at);
 	}
 	i32(value: number): void {
-		this.#room(4);
-		this.#at = this.#buffer.writeInt32LE(value, this.#at);
+		const at = this.#take(4);
+		this.#buffer.writeInt32LE(value, at);
 	}
 	u64(value: bigint): void {
-		this.#room(8);
-		this.#at = this.#buffer.writeBigUInt64LE(value, this.#at);
+		const at = this.#take(8);
+		this.#buffer.writeBigUInt64LE(value, at);
 	}
 	i64(value: bigint): void {
-		this.#room(8);
-		this.#at = this.#buffer.writeBigInt64LE(value, this.#at);
+		const at = this.#take(8);
+		this.#buffer.writeBigInt64LE(value, at);
 	}
 	bytes(value: Uint8Array): void {
 		this.u32(value.length);
-		this.#room(value.length);
-		this.#buffer.set(value, this.#at);
-		this.#at += value.length;
+		const at = this.#take(value.length);
+		this.#buffer.set(value, at);
 	}
 	str(value: string): void {
 		if (value.includes('\0'))
 			throw new RangeError(`a string for the shim holds a NUL: ${JSON.stringify(value)}`);
-		const length = Buffer.byteLength(value);
-		this.u32(length);
-		this.#room(length + 1);
-		this.#buffer.write(value, this.#at);
-		this.#at += length;
+		// A UTF-16 unit takes at most three bytes.
+		const at = this.#take(4 + value.length * 3 + 1);
+		const length = this.#buffer.write(value, at + 4);
+		this.#buffer.writeUInt32LE(length, at);
+		this.#at = at + 4 + length;
 		this.#buffer[this.#at++] = 0;
 	}
 	patchU32(position: number, value: number): void {
 		this.#buffer.writeUInt32LE(value, position);
 	}
-	finish(): Buffer {
-		return this.#buffer.subarray(0, this.#at);
+	/** What was written from one position to another; valid until the next write. */
+	slice(from: number, to: number = this.#at): Buffer {
+		return this.#buffer.subarray(from, to);
 	}
 }
 
-function writeValue(writer: Writer, type: FieldType, value: unknown, where: string): void {
-	if (Array.isArray(type)) {
-		const list = value as readonly unknown[];
+type Write = (writer: Writer, value: never) => void;
+
+const SCALAR_WRITERS = {
+	u32: (writer, value: number) => writer.u32(value),
+	i32: (writer, value: number) => writer.i32(value),
+	u64: (writer, value: bigint) => writer.u64(value),
+	i64: (writer, value: bigint) => writer.i64(value),
+	str: (writer, value: string) => writer.str(value),
+	bytes: (writer, value: Uint8Array) => writer.bytes(value),
+} as const satisfies Readonly<Record<string, Write>>;
+
+/** The writer of one type, made once: a plan has hundreds of fields, and the table says the same of each every time. */
+function writerOf(type: FieldType, where: string): Write {
+	if (Array.isArray(type)) return listWriter(writerOf(type[0] as FieldType, where));
+	const scalar = (SCALAR_WRITERS as Readonly<Record<string, Write>>)[type as string];
+	return scalar ?? fieldsWriter(structFields(type as string), where);
+}
+
+function listWriter(element: Write): Write {
+	return (writer, list: readonly never[]) => {
 		writer.u32(list.length);
 		const lengthAt = writer.position;
 		writer.u32(0);
-		for (const element of list) writeValue(writer, type[0] as FieldType, element, where);
+		for (const each of list) element(writer, each);
 		writer.patchU32(lengthAt, writer.position - lengthAt - 4);
-		return;
-	}
-	switch (type) {
-		case 'u32':
-			writer.u32(value as number);
-			break;
-		case 'i32':
-			writer.i32(value as number);
-			break;
-		case 'u64':
-			writer.u64(value as bigint);
-			break;
-		case 'i64':
-			writer.i64(value as bigint);
-			break;
-		case 'str':
-			writer.str(value as string);
-			break;
-		case 'bytes':
-			writer.bytes(value as Uint8Array);
-			break;
-		default:
-			writeFields(writer, structFields(type as string), value as object, where);
-	}
+	};
+}
+
+/** `where` names the whole in errors. */
+function fieldsWriter(fields: Fields, where: string): (writer: Writer, value: object) => void {
+	const writers = Object.entries(fields).map(([name, type]) => {
+		const place = `${where}.${name}`;
+		return { name, place, write: writerOf(type, place) };
+	});
+	return (writer, value) => {
+		for (const { name, place, write } of writers) {
+			const field = (value as Readonly<Record<string, unknown>>)[name];
+			if (field === undefined) throw new TypeError(`${place} is missing`);
+			write(writer, field as never);
+		}
+	};
 }
 
 function structFields(name: string): Fields {
@@ -154,13 +172,8 @@ function structFields(name: string): Fields {
 	return fields;
 }
 
-function writeFields(writer: Writer, fields: Fields, value: object, where: string): void {
-	for (const [name, type] of Object.entries(fields)) {
-		const field = (value as Record<string, unknown>)[name];
-		if (field === undefined) throw new TypeError(`${where}.${name} is missing`);
-		writeValue(writer, type, field, `${where}.${name}`);
-	}
-}
+const writersOf = (table: Readonly<Record<string, { readonly fields: Fields }>>) =>
+	new Map(Object.entries(table).map(([name, { fields }]) => [name, fieldsWriter(fields, name)]));
 
 class Reader {
 	readonly #buffer: Buffer;
@@ -201,88 +214,115 @@ class Reader {
 	}
 }
 
-function readValue(reader: Reader, type: FieldType): unknown {
-	if (Array.isArray(type)) {
+type Read = (reader: Reader) => unknown;
+
+const SCALAR_READERS: Readonly<Record<string, Read>> = {
+	u32: (reader) => reader.u32(),
+	i32: (reader) => reader.i32(),
+	u64: (reader) => reader.u64(),
+	i64: (reader) => reader.i64(),
+	str: (reader) => reader.str(),
+	bytes: (reader) => reader.bytes(),
+};
+
+function readerOf(type: FieldType): Read {
+	if (Array.isArray(type)) return listReader(readerOf(type[0] as FieldType));
+	return SCALAR_READERS[type as string] ?? fieldsReader(structFields(type as string));
+}
+
+function listReader(element: Read): Read {
+	return (reader) => {
 		const count = reader.u32();
 		const end = reader.u32();
 		const stop = reader.remaining - end;
 		if (stop < 0 || count > end) throw new RangeError('a list is longer than its frame');
 		const list: unknown[] = [];
-		for (let index = 0; index < count; index++) list.push(readValue(reader, type[0] as FieldType));
+		for (let index = 0; index < count; index++) list.push(element(reader));
 		if (reader.remaining !== stop) throw new RangeError('a list does not fill its length');
 		return list;
-	}
-	switch (type) {
-		case 'u32':
-			return reader.u32();
-		case 'i32':
-			return reader.i32();
-		case 'u64':
-			return reader.u64();
-		case 'i64':
-			return reader.i64();
-		case 'str':
-			return reader.str();
-		case 'bytes':
-			return reader.bytes();
-		default:
-			return readFields(reader, structFields(type as string));
-	}
+	};
 }
 
-function readFields(reader: Reader, fields: Fields): Record<string, unknown> {
-	const value: Record<string, unknown> = {};
-	for (const [name, type] of Object.entries(fields)) value[name] = readValue(reader, type);
-	return value;
+function fieldsReader(fields: Fields): (reader: Reader) => Record<string, unknown> {
+	const readers = Object.entries(fields).map(([name, type]) => ({ name, read: readerOf(type) }));
+	return (reader) => {
+		const value: Record<string, unknown> = {};
+		for (const { name, read } of readers) value[name] = read(reader);
+		return value;
+	};
 }
+
+interface Coded<N extends string> {
+	readonly name: N;
+	readonly read: (reader: Reader) => Record<string, unknown>;
+}
+
+const readersOf = <N extends string>(
+	table: Readonly<Record<N, { readonly code: number; readonly fields: Fields }>>,
+): ReadonlyMap<number, Coded<N>> =>
+	new Map(
+		(Object.keys(table) as N[]).map((name) => {
+			const { code, fields } = table[name];
+			return [code, { name, read: fieldsReader(fields) }];
+		}),
+	);
+
+const MESSAGE_WRITERS = writersOf(MESSAGES);
+const OP_WRITERS = writersOf(OPS);
+const MESSAGES_BY_CODE = readersOf<MessageName>(MESSAGES);
+const OPS_BY_CODE = readersOf<OpName>(OPS);
 
 /** Encodes one message as a whole frame. */
 export function encodeFrame<N extends MessageName>(type: N, requestId: number, body: Message<N>): Buffer {
-	const writer = new Writer();
+	const writer = new Writer(256);
 	writer.u32(0);
 	writer.u16(MESSAGES[type].code);
 	writer.u16(PROTOCOL_VERSION);
 	writer.u32(requestId);
-	writeFields(writer, MESSAGES[type].fields, body, type);
-	const frame = writer.finish();
-	const length = frame.length - HEADER_BYTES;
+	MESSAGE_WRITERS.get(type)?.(writer, body);
+	const length = writer.position - HEADER_BYTES;
 	if (length > MAX_FRAME_BYTES)
 		throw new RangeError(`${type} takes ${length} bytes; a frame holds ${MAX_FRAME_BYTES}`);
-	frame.writeUInt32LE(length, 0);
-	return frame;
+	writer.patchU32(0, length);
+	return writer.slice(0);
 }
 
 /** Encodes a plan to the `op` list that CREATE, EXEC, DELETE and TEARDOWN carry. */
 export function encodePlan(plan: readonly Op[]): Struct<'op'>[] {
-	return plan.map(({ op, ...args }) => {
-		const writer = new Writer();
-		writeFields(writer, OPS[op].fields, args, op);
-		return { code: OPS[op].code, args: writer.finish() };
+	const writer = new Writer(16 * 1024);
+	const ends = plan.map((op) => {
+		const write = OP_WRITERS.get(op.op);
+		if (write === undefined) throw new TypeError(`unknown plan operation ${op.op}`);
+		write(writer, op);
+		return writer.position;
 	});
+	return plan.map(({ op }, index) => ({
+		code: OPS[op].code,
+		args: writer.slice(ends[index - 1] ?? 0, ends[index]),
+	}));
 }
-
-const OP_BY_CODE = new Map(
-	Object.entries(OPS).map(([name, entry]) => [entry.code as number, name as OpName]),
-);
-const MESSAGE_BY_CODE = new Map(
-	Object.entries(MESSAGES).map(([name, entry]) => [entry.code as number, name as MessageName]),
-);
 
 /** The name of an operation code, for messages; `op 99` when unknown. */
 export function opName(code: number): string {
-	return OP_BY_CODE.get(code) ?? `op ${code}`;
+	return OPS_BY_CODE.get(code)?.name ?? `op ${code}`;
 }
 
 /** Decodes what encodePlan made. */
 export function decodePlan(ops: readonly Struct<'op'>[]): Op[] {
 	return ops.map(({ code, args }) => {
-		const name = OP_BY_CODE.get(code);
-		if (name === undefined) throw new RangeError(`unknown plan operation ${code}`);
+		const known = OPS_BY_CODE.get(code);
+		if (known === undefined) throw new RangeError(`unknown plan operation ${code}`);
+		const { name, read } = known;
 		const reader = new Reader(Buffer.from(args.buffer, args.byteOffset, args.byteLength));
-		const value = readFields(reader, OPS[name].fields);
-		if (reader.remaining !== 0) throw new RangeError(`${name} has ${reader.remaining} bytes too many`);
-		return { op: name, ...value } as Op;
+		return { op: name, ...whole(name, reader, read) } as Op;
 	});
+}
+
+/** All of it, and nothing behind it. */
+function whole(name: string, reader: Reader, read: Coded<string>['read']): Record<string, unknown> {
+	const value = read(reader);
+	if (reader.remaining !== 0) throw new RangeError(`${name} has ${reader.remaining} bytes too many`);
+	return value;
 }
 
 /** Encodes a list of structs alone, for the files that the network hook reads (a NET_APPLY payload). */
@@ -323,18 +363,15 @@ export class FrameDecoder {
 
 function decodeFrame(bytes: Buffer): Frame {
 	const code = bytes.readUInt16LE(4);
-	const type = MESSAGE_BY_CODE.get(code);
-	if (type === undefined) throw new RangeError(`unknown message type ${code}`);
-	const reader = new Reader(bytes.subarray(HEADER_BYTES));
-	const body = readFields(reader, MESSAGES[type].fields);
-	if (reader.remaining !== 0) throw new RangeError(`${type} has ${reader.remaining} bytes too many`);
-	return { type, requestId: bytes.readUInt32LE(8), body } as unknown as Frame;
+	const known = MESSAGES_BY_CODE.get(code);
+	if (known === undefined) throw new RangeError(`unknown message type ${code}`);
+	const { name, read } = known;
+	const body = whole(name, new Reader(bytes.subarray(HEADER_BYTES)), read);
+	return { type: name, requestId: bytes.readUInt32LE(8), body } as unknown as Frame;
 }
 
 /** Decodes a payload that stands alone in a file, such as the hook's NET_APPLIED. */
 export function decodeBody<N extends MessageName>(type: N, payload: Buffer): Message<N> {
-	const reader = new Reader(payload);
-	const body = readFields(reader, MESSAGES[type].fields);
-	if (reader.remaining !== 0) throw new RangeError(`${type} has ${reader.remaining} bytes too many`);
-	return body as unknown as Message<N>;
+	const { read } = MESSAGES_BY_CODE.get(MESSAGES[type].code) as Coded<N>;
+	return whole(type, new Reader(payload), read) as unknown as Message<N>;
 }
