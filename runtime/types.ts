@@ -67,6 +67,8 @@ export interface Launcher {
 	lockFile(path: string): Promise<void>;
 	/** The teardown that a shim would do, when there is none any more. Returns what failed in hooks, '' if nothing. */
 	teardown(plan: readonly Op[]): Promise<string>;
+	/** Makes cgroup folders ahead of the plan that needs them, which finds them made. Those that exist are fine. */
+	makeCgroups(folders: readonly string[]): Promise<void>;
 	enterCgroups(cgroups: readonly { path: string; v2: boolean }[]): Promise<void>;
 	close(): Promise<void>;
 }
@@ -146,6 +148,11 @@ export interface CreatedContainer {
 	readonly timings: readonly StepTiming[];
 }
 
+export interface DeleteOptions extends CallOptions {
+	/** The teardown plan, when the caller has read it from the bundle. */
+	readonly teardown?: readonly Op[];
+}
+
 export interface ExecOptions extends CallOptions {
 	readonly containerId: string;
 	readonly execId: string;
@@ -192,7 +199,7 @@ export interface Shim {
 	/** OCI kill. `all`: every process of the container. A stopped container is fine. */
 	kill(id: string, signal: number, options?: { readonly all?: boolean } & CallOptions): Promise<void>;
 	/** OCI delete: kills what is left, runs poststop hooks, removes cgroups, pins and folders. Missing is fine. Returns what poststop hooks failed with. */
-	delete(id: string, options?: CallOptions): Promise<{ hookError: string }>;
+	delete(id: string, options?: DeleteOptions): Promise<{ hookError: string }>;
 	exec(options: ExecOptions): Promise<ProcessStream>;
 	attach(
 		id: string,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
-import { dataLoss, failedPrecondition, fromSystemError } from '#base/errors.ts';
+import { dataLoss, errnoOf, failedPrecondition, fromSystemError } from '#base/errors.ts';
 import { JsonDocument } from '../content/json-document.ts';
 import type { SetAside } from './set-aside.ts';
 
@@ -65,7 +65,9 @@ export class Leases {
 	}
 
 	async release(holder: string): Promise<void> {
-		await rm(this.path(holder), { force: true });
+		await unlink(this.path(holder)).catch((error: unknown) => {
+			if (errnoOf(error) !== 'ENOENT') throw error;
+		});
 		this.#byHolder.delete(holder);
 	}
 

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { invalidArgument } from '#base/errors.ts';
 
 /** One mounted cgroup hierarchy. */
@@ -47,9 +46,8 @@ export function normalizeCgroupsPath(path: string): string {
 	return `/${parts.join('/')}`;
 }
 
-/** The folder of a cgroup in one hierarchy. */
-export const cgroupFolder = (hierarchy: Hierarchy, cgroupsPath: string): string =>
-	join(hierarchy.folder, cgroupsPath);
+/** The folder of a cgroup in one hierarchy; its path is normalized. */
+export const cgroupFolder = ({ folder }: Hierarchy, cgroupsPath: string): string => folder + cgroupsPath;
 
 /**
  * The cgroup in every hierarchy: a container is a member of all of them. The first is the one through which it is

@@ -2,25 +2,46 @@ import type { StatusError } from '#base/errors.ts';
 
 /** Makes the error for a value that does not have the form; `path` is the field. */
 export type Refuse = (path: string, why: string) => StatusError;
-/** Throws when the value does not have the form. */
-export type Check = (value: unknown, path: string, refuse: Refuse) => void;
+
+/** What is wrong, and where: the keys on the way to it, innermost first. Most values are fine, and cost no path. */
+interface Fault {
+	readonly keys: string[];
+	readonly why: string;
+}
+/** undefined when the value has the form. */
+export type Check = (value: unknown) => Fault | undefined;
 
 const OPTIONAL = Symbol('optional');
 type Field = Check & { readonly [OPTIONAL]?: true };
 /** A check for every field of T: a field that is added to the type does not compile until it has one. */
 export type Shape<T> = { readonly [K in keyof T]-?: Field };
 
+/** Throws what `refuse` makes of a value that does not have the form. */
+export function refuseUnless(check: Check, value: unknown, refuse: Refuse): void {
+	const fault = check(value);
+	if (fault === undefined) return;
+	const path = fault.keys.toReversed().join('');
+	throw refuse(path.startsWith('.') ? path.slice(1) : path, fault.why);
+}
+
 /** The field may be missing. */
 export const optional = (check: Check): Field =>
-	Object.assign(((...all) => check(...all)) as Check, { [OPTIONAL]: true as const });
+	Object.assign(((value) => check(value)) as Check, { [OPTIONAL]: true as const });
 
-const at = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`);
-const is = (type: string, test: (value: unknown) => boolean): Check => {
-	return (value, path, refuse) => {
-		if (!test(value)) throw refuse(path, `expected ${type}, got ${shown(value)}`);
-	};
-};
+const is =
+	(type: string, test: (value: unknown) => boolean): Check =>
+	(value) =>
+		test(value) ? undefined : expected(type, value);
+const expected = (type: string, value: unknown): Fault => ({
+	keys: [],
+	why: `expected ${type}, got ${shown(value)}`,
+});
 const shown = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 60);
+
+function inside(key: string, fault: Fault): Fault {
+	fault.keys.push(key);
+	return fault;
+}
 
 export const string = is('a string', (value) => typeof value === 'string' && !value.includes('\0'));
 export const boolean = is('true or false', (value) => typeof value === 'boolean');
@@ -43,34 +64,43 @@ export const oneOf = (...words: readonly string[]): Check =>
 	is(`one of ${words.join(', ')}`, (value) => words.includes(value as string));
 
 export function array(element: Check): Check {
-	return (value, path, refuse) => {
-		if (!Array.isArray(value)) throw refuse(path, `expected a list, got ${shown(value)}`);
-		for (const [index, each] of value.entries()) element(each, `${path}[${index}]`, refuse);
+	return (value) => {
+		if (!Array.isArray(value)) return expected('a list', value);
+		for (let index = 0; index < value.length; index++) {
+			const fault = element(value[index]);
+			if (fault !== undefined) return inside(`[${index}]`, fault);
+		}
+		return undefined;
 	};
 }
 
 /** An object with exactly these fields; others are refused, never ignored. */
 export function object<T extends object>(shape: Shape<T>): Check {
-	const fields = Object.entries(shape) as [string, Field][];
-	const known = new Map(fields);
-	return (value, path, refuse) => {
-		if (!isObject(value)) throw refuse(path, `expected an object, got ${shown(value)}`);
-		for (const [key, each] of Object.entries(value)) {
-			const check = known.get(key);
-			if (check === undefined) throw refuse(at(path, key), 'not supported');
-			if (each !== undefined) check(each, at(path, key), refuse);
+	const fields = new Map(Object.entries(shape) as [string, Field][]);
+	const needed = [...fields].filter(([, check]) => check[OPTIONAL] !== true).map(([key]) => key);
+	return (value) => {
+		if (!isObject(value)) return expected('an object', value);
+		for (const key of Object.keys(value)) {
+			const check = fields.get(key);
+			if (check === undefined) return { keys: [`.${key}`], why: 'not supported' };
+			const each = value[key];
+			const fault = each === undefined ? undefined : check(each);
+			if (fault !== undefined) return inside(`.${key}`, fault);
 		}
-		for (const [key, check] of fields) {
-			if (value[key] === undefined && check[OPTIONAL] !== true) throw refuse(at(path, key), 'missing');
-		}
+		const missing = needed.find((key) => value[key] === undefined);
+		return missing === undefined ? undefined : { keys: [`.${missing}`], why: 'missing' };
 	};
 }
 
 /** An object with any keys. */
 export function record(element: Check): Check {
-	return (value, path, refuse) => {
-		if (!isObject(value)) throw refuse(path, `expected an object, got ${shown(value)}`);
-		for (const [key, each] of Object.entries(value)) element(each, `${path}[${JSON.stringify(key)}]`, refuse);
+	return (value) => {
+		if (!isObject(value)) return expected('an object', value);
+		for (const [key, each] of Object.entries(value)) {
+			const fault = element(each);
+			if (fault !== undefined) return inside(`[${JSON.stringify(key)}]`, fault);
+		}
+		return undefined;
 	};
 }
 

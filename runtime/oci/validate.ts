@@ -9,6 +9,7 @@ import {
 	oneOf,
 	optional,
 	record,
+	refuseUnless,
 	string,
 	u32,
 } from './shape.ts';
@@ -221,7 +222,9 @@ const spec = object<OciSpec>({
  * INVALID_ARGUMENT names the field. What the values mean is checked when they are lowered to a plan.
  */
 export function validateSpec(value: unknown): asserts value is OciSpec {
-	spec(value, '', (path, why) => invalidArgument(`Invalid config.json: ${path || 'the whole'}: ${why}`));
+	refuseUnless(spec, value, (path, why) =>
+		invalidArgument(`Invalid config.json: ${path || 'the whole'}: ${why}`),
+	);
 	if (!/^1\.\d+\.\d+/.test((value as OciSpec).ociVersion)) {
 		throw invalidArgument(
 			`Invalid config.json: ociVersion: ${(value as OciSpec).ociVersion} is not a 1.x version`,

@@ -4,7 +4,7 @@ import { messageOf } from '#base/errors.ts';
 import { readTeardown } from '../bundle.ts';
 import { encodePlan, type Message, type Op } from '../shim/codec.ts';
 import { explain, ProtocolError } from '../shim/errors.ts';
-import type { CallOptions } from '../types.ts';
+import type { DeleteOptions } from '../types.ts';
 import type { ShimContext } from './context.ts';
 
 /** A delete that is under way ends within its own deadlines. */
@@ -19,11 +19,11 @@ const BUSY_PAUSE_MS = 20;
 export async function deleteContainer(
 	shim: ShimContext,
 	id: string,
-	{ signal }: CallOptions = {},
+	{ signal, teardown: known }: DeleteOptions = {},
 ): Promise<{ hookError: string }> {
 	shim.made.get(id)?.file.drop();
 	const bundle = shim.bundleOf(id);
-	const teardown = bundle === undefined ? undefined : await readPlan(shim, id, bundle);
+	const teardown = known ?? (bundle === undefined ? undefined : await readPlan(shim, id, bundle));
 	if (teardown === undefined) shim.log.debug('delete without a teardown plan', { id });
 	const hookError = await discard(shim, id, teardown ?? [], signal);
 	shim.made.delete(id);

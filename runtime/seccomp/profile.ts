@@ -1,5 +1,14 @@
 import { invalidArgument, messageOf } from '#base/errors.ts';
-import { array, type Check, exactInteger, object, optional, string, u32 } from '../oci/shape.ts';
+import {
+	array,
+	type Check,
+	exactInteger,
+	object,
+	optional,
+	refuseUnless,
+	string,
+	u32,
+} from '../oci/shape.ts';
 import type { OciSeccomp } from '../oci/spec.ts';
 
 /** What decides which conditional entries of a profile hold for a container. */
@@ -70,7 +79,7 @@ function parse(json: string): Profile {
 	} catch (error) {
 		throw invalidArgument(`Invalid seccomp profile: ${messageOf(error)}`, { cause: error });
 	}
-	PROFILE(value, '', (path, why) =>
+	refuseUnless(PROFILE, value, (path, why) =>
 		invalidArgument(`Invalid seccomp profile: ${path || 'the whole'}: ${why}`),
 	);
 	return value as Profile;
@@ -126,9 +135,8 @@ function plainRule({
 
 const nullable =
 	(check: Check): Check =>
-	(value, path, refuse) => {
-		if (value !== null) check(value, path, refuse);
-	};
+	(value) =>
+		value === null ? undefined : check(value);
 const CONDITION = object<Condition>({
 	arches: optional(array(string)),
 	caps: optional(array(string)),

@@ -13,6 +13,7 @@ import type {
 	Cgroups,
 	CreatedContainer,
 	CreateOptions,
+	DeleteOptions,
 	ExecOptions,
 	ExitRecord,
 	Launcher,
@@ -102,7 +103,7 @@ class ShimClient implements Shim {
 		return killContainer(this.#context, id, signal, options);
 	}
 
-	delete(id: string, options?: CallOptions): Promise<{ hookError: string }> {
+	delete(id: string, options?: DeleteOptions): Promise<{ hookError: string }> {
 		return deleteContainer(this.#context, id, options);
 	}
 

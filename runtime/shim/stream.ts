@@ -37,7 +37,8 @@ export class ShimStream implements ProcessStream {
 		signal?.addEventListener('abort', abort, { once: true });
 		void connection.ended.then((reason) => {
 			signal?.removeEventListener('abort', abort);
-			this.#finish(unavailable(`The stream of process ${this.#pid} broke: ${reason}`));
+			if (this.#end === undefined)
+				this.#finish(unavailable(`The stream of process ${this.#pid} broke: ${reason}`));
 		});
 	}
 

@@ -3,6 +3,7 @@ import { aborted } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { withRollback } from '#base/rollback.ts';
 import type { CreateContainerRequest } from '#cri-api';
+import type { ProcessIdentity } from '#runtime';
 import { catchUp } from '../sandbox/shim-events.ts';
 import { takeBack } from '../sandbox/take-back.ts';
 import { Timeline } from '../sandbox/timeline.ts';
@@ -14,6 +15,7 @@ import {
 	type Creation,
 	createProcess,
 	leaseLayers,
+	makeCgroups,
 	makeFolder,
 	makeLogFolder,
 	newMetadata,
@@ -22,7 +24,7 @@ import {
 } from './create-stages.ts';
 import { containerName } from './metadata.ts';
 import { teardownContainer } from './teardown.ts';
-import { type Container, stateOf } from './types.ts';
+import { type Container, type ContainerMetadata, stateOf } from './types.ts';
 
 /**
  * CreateContainer: everything up to the program's exec, so that starting is one message. A call with the same
@@ -79,18 +81,29 @@ async function makeContainer(
 		const what = `container ${metadata.id}`;
 		rollback.push(what, () => takeBack(daemon, what, () => teardownContainer(daemon, { metadata, status })));
 		await timeline.stage('record', () => makeFolder(creation, status));
-		const [, { user: found, prepared }] = await allOf([
+		// In force at once, and on disk before anybody is told.
+		const [, { user, process }] = await allOf([
 			timeline.stage('image', () => leaseLayers(creation)),
-			planProcess(creation),
-			timeline.stage('log.folder', () => makeLogFolder(creation)),
+			makeProcess(creation),
 		]);
-		const created = await timeline.stage('create', () => createProcess(creation, prepared));
-		const { uid, gid, groups } = found;
-		const user = { uid, gid, supplementalGroups: groups };
 		await timeline.stage('publish', () =>
-			publish(creation, { metadata: { ...metadata, user }, status: { ...status, process: created.process } }),
+			publish(creation, { metadata: { ...metadata, user }, status: { ...status, process } }),
 		);
 	});
+}
+
+async function makeProcess(
+	creation: Creation,
+): Promise<{ user: ContainerMetadata['user']; process: ProcessIdentity }> {
+	const { timeline } = creation;
+	const [planned] = await allOf([
+		planProcess(creation),
+		timeline.stage('cgroups', () => makeCgroups(creation)),
+		timeline.stage('log.folder', () => makeLogFolder(creation)),
+	]);
+	const { uid, gid, groups } = planned.user;
+	const { process } = await timeline.stage('create', () => createProcess(creation, planned.prepared));
+	return { user: { uid, gid, supplementalGroups: groups }, process };
 }
 
 async function publish({ daemon, timeline }: Creation, container: Container): Promise<void> {

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { changing } from '#base/fault-points.ts';
+import type { Launcher } from '#runtime';
 import { CleanUp } from '../sandbox/clean-up.ts';
 import { DELETE_TIMEOUT_MS, deleteFromRuntime } from '../sandbox/runtime-delete.ts';
 import type { Daemon } from '../server/types.ts';
@@ -8,6 +10,11 @@ import type { Container } from './types.ts';
 
 /** Longest time to remove what a container wrote: it may be a million files. */
 const REMOVE_TIMEOUT_MS = 120_000;
+
+/** The teardown plan has done it, unless that was lost. */
+async function removeTree(launcher: Pick<Launcher, 'removeTree'>, path: string): Promise<void> {
+	if (existsSync(path)) await launcher.removeTree(path);
+}
 
 /**
  * Takes back everything that a container has on the machine: the one teardown of remove, of a failed create and of
@@ -27,7 +34,7 @@ export async function teardownContainer(
 		deleteFromRuntime(daemon, { sandboxId, id, bundle: join(folder, 'bundle') }),
 	);
 	await cleanUp.step(`remove the files of container ${id}`, REMOVE_TIMEOUT_MS, () =>
-		changing('remove.files', () => launcher.removeTree(containers.layerFolder(id))),
+		changing('remove.files', () => removeTree(launcher, containers.layerFolder(id))),
 	);
 	await cleanUp.step(`release the image of container ${id}`, DELETE_TIMEOUT_MS, () =>
 		changing('remove.lease', () => images.release(id)),

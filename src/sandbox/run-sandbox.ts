@@ -15,6 +15,7 @@ import { cgroupsToMake } from './made-cgroups.ts';
 import { sandboxName } from './metadata.ts';
 import {
 	createProcess,
+	makeCgroups,
 	makeFiles,
 	makeFolder,
 	NEW_STATUS,
@@ -73,12 +74,14 @@ async function makeSandbox(
 				return started;
 			}),
 			planned(run),
-			timeline.stage('files', () => makeFiles(run)),
+			timeline.stage('cgroups', () => makeCgroups(run)),
 		]);
-		// The shim answers in order: it tells of what happens to the process from the beginning.
+		// The shim answers in order: it tells of what happens to the process from the beginning. The files are for
+		// containers.
 		const [, created] = await allOf([
 			watchShim(daemon, metadata.id, shim),
 			timeline.stage('create', () => createProcess(run, shim, process)),
+			timeline.stage('files', () => makeFiles(run)),
 		]);
 		status = { ...status, pause: created.process };
 		const network = await timeline.stage('network.result', () => networkResult(run, prepared));

@@ -40,7 +40,7 @@ async function carryOut(
 	if (shim === undefined)
 		return plan === undefined ? '' : await changing('container.delete', () => launcher.teardown(plan));
 	const { hookError } = await unlessHung(daemon, sandboxId, shim, () =>
-		changing('container.delete', () => shim.delete(id)),
+		changing('container.delete', () => shim.delete(id, plan && { teardown: plan })),
 	);
 	return hookError;
 }
