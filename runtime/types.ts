@@ -44,6 +44,14 @@ export type NetStep = Struct<'net_step'>;
 export type NetResult = Struct<'net_result'>;
 export type FsOp = Struct<'fs_op'>;
 
+export interface StartShimOptions extends CallOptions {
+	readonly sandboxId: string;
+	readonly socketPath: string;
+	readonly oomScoreAdj?: number;
+	/** The shim makes a network namespace ahead: for the first container that has a new one and no user namespace. */
+	readonly network?: boolean;
+}
+
 /**
  * The resident launcher: the only process that the daemon starts with child_process. It forks shims, runs
  * programs, and does what Node has no system call for. It ends when the daemon ends; shims do not.
@@ -52,9 +60,7 @@ export interface Launcher {
 	readonly pid: number;
 	/** Settles when the launcher is gone, with the reason. */
 	readonly ended: Promise<string>;
-	startShim(
-		options: { sandboxId: string; socketPath: string; oomScoreAdj?: number } & CallOptions,
-	): Promise<ProcessIdentity>;
+	startShim(options: StartShimOptions): Promise<ProcessIdentity>;
 	run(program: RunProgram, options?: CallOptions): Promise<ProgramResult>;
 	/** Compiles an OCI seccomp profile to struct sock_filter[]; cached by the digest of its content. */
 	compileSeccomp(profile: NonNullable<NonNullable<OciSpec['linux']>['seccomp']>): Promise<Buffer>;

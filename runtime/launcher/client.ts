@@ -17,6 +17,7 @@ import type {
 	ProcessIdentity,
 	ProgramResult,
 	RunProgram,
+	StartShimOptions,
 } from '../types.ts';
 import { batches } from './files.ts';
 import { type LauncherProcess, spawnLauncher } from './process.ts';
@@ -76,15 +77,14 @@ class LauncherClient implements Launcher {
 		this.#instance = instance;
 	}
 
-	async startShim(
-		options: { sandboxId: string; socketPath: string; oomScoreAdj?: number } & CallOptions,
-	): Promise<ProcessIdentity> {
-		const { sandboxId, socketPath, oomScoreAdj = -998, signal } = options;
+	async startShim(options: StartShimOptions): Promise<ProcessIdentity> {
+		const { sandboxId, socketPath, oomScoreAdj = -998, network = false, signal } = options;
 		const body = {
 			sandbox_id: sandboxId,
 			socket_path: socketPath,
 			instance: this.#instance,
 			oom_score_adj: oomScoreAdj,
+			network: network ? 1 : 0,
 		};
 		const { pid, start_time } = await explained(`start the shim of sandbox ${sandboxId}`, () =>
 			this.#connection.request('START_SHIM', body, 'SHIM_STARTED', signal),

@@ -89,7 +89,7 @@ static _Noreturn void become_shim(const struct launcher *launcher, pid_t launche
 				  int listener, int told[2])
 {
 	char *argv[] = {"gantry-shim", "shim", "--sandbox", (char *)(uintptr_t)request->sandbox_id,
-			"--instance", (char *)(uintptr_t)request->instance, NULL};
+			"--instance", (char *)(uintptr_t)request->instance, request->network ? "--network" : NULL, NULL};
 	reset_signals();
 	/* A launcher that dies before the exec cannot tell of the shim, and nobody could find it by its command line yet. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,4 +1,5 @@
 /* One static program with three faces: the daemon's launcher, a sandbox's shim, and the network hook. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include "hook.h"
@@ -9,7 +10,7 @@
 static int usage(void)
 {
 	fputs("gantry-shim is started by gantryd; by hand only `gantry-shim --version` is of use.\n"
-	      "usage: gantry-shim launcher | shim --sandbox ID --instance NAME | --version\n",
+	      "usage: gantry-shim launcher | shim --sandbox ID --instance NAME [--network] | --version\n",
 	      stderr);
 	return 2;
 }
@@ -17,10 +18,10 @@ static int usage(void)
 /* The options stand on the command line so that `ps` tells whose shim it is. */
 static int run_shim(int argc, char **argv)
 {
-	if (argc != 6 || strcmp(argv[2], "--sandbox") != 0 || strcmp(argv[4], "--instance") != 0)
+	bool network = argc == 7 && strcmp(argv[6], "--network") == 0;
+	if ((argc != 6 && !network) || strcmp(argv[2], "--sandbox") != 0 || strcmp(argv[4], "--instance") != 0)
 		return usage();
-	char *positional[] = {argv[0], argv[1], argv[3], argv[5], NULL};
-	return shim_main(4, positional);
+	return shim_main(argv[3], network);
 }
 
 int main(int argc, char **argv)

@@ -37,11 +37,18 @@ struct plan_streams {
 	int in, out, err; /* -1: /dev/null */
 };
 
+/* What a plan may use of the shim. */
+struct plan_world {
+	/* Maps an id of the same shim to a pidfd of that container's init. */
+	int (*pidfd_of)(const void *context, const char *id);
+	const void *context;
+	int network; /* a network namespace that was made ahead; -1: none */
+};
+
 /* The whole of a creator: carries out a plan with a `spawn` up to wait_start, or to the exec of a plan without one.
- * leash: init's end of a SOCK_SEQPACKET pair with the shim; pidfd_of: pidfds of the containers that joins name.
- * Call it in a forked process; the answer is its exit status. On failure no process of it is left. */
-int plan_create(const struct list *ops, struct shared_report *report, struct plan_streams streams, int leash,
-		int (*pidfd_of)(const void *context, const char *id), const void *context);
+ * leash: init's end of a SOCK_SEQPACKET pair with the shim. Call it in a forked process; the answer is its exit status.
+ * On failure no process of it is left. */
+int plan_create(const struct list *ops, struct shared_report *report, struct plan_streams streams, int leash, struct plan_world world);
 /* The poststart hooks of a plan, in their own process; failures go to report->hook_error. */
 int plan_run_poststart(const struct bytes *hooks_args, struct shared_report *report, pid_t init);
 /* Closes every descriptor but the standard streams and these. */

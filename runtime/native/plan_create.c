@@ -121,14 +121,12 @@ static int take_streams(struct plan_streams streams, struct failure *failure)
 	return 0;
 }
 
-int plan_create(const struct list *ops, struct shared_report *report, struct plan_streams streams, int leash,
-		int (*pidfd_of)(const void *context, const char *id), const void *context)
+int plan_create(const struct list *ops, struct shared_report *report, struct plan_streams streams, int leash, struct plan_world world)
 {
 	struct plan plan;
 	struct failure failure = {0};
 	plan_init(&plan, ops, report);
-	plan.world.pidfd_of = pidfd_of;
-	plan.world.context = context;
+	plan.world = world;
 	plan.leash = leash;
 	prctl(PR_SET_DUMPABLE, 0);
 	plan.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);

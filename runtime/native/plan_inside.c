@@ -108,6 +108,7 @@ static int prepare(struct plan *plan, const struct op_spawn *spawn, uint32_t joi
 	int result = enter_v1_cgroups(plan, &spawn->cgroups, failure);
 	if (result == 0) result = join_namespaces(plan, &spawn->joins, ~joins_left, failure);
 	if (result < 0) return result;
+	if (plan->network_ahead && setns(plan->world.network, CLONE_NEWNET) < 0) return fail(failure, errno, "cannot join the network namespace made ahead");
 	const int keep[] = {plan->link, plan->leash, plan->proc};
 	close_all_but(keep, LENGTH(keep));
 	if (plan->user_namespace && (result = become_root_of_namespace(failure)) < 0) return result;

@@ -25,12 +25,6 @@ struct link_message {
 	int32_t result; /* ANSWER */
 };
 
-/* Maps an id of the same shim to a pidfd of that container's init. */
-struct plan_world {
-	int (*pidfd_of)(const void *context, const char *id);
-	const void *context;
-};
-
 struct plan {
 	struct list ops;
 	struct shared_report *report;
@@ -43,6 +37,7 @@ struct plan {
 
 	/* creator */
 	int init_pidfd;
+	bool network_ahead;  /* init joins the network namespace of `world`, for which it has asked to be new */
 	int mount_namespace; /* its own, to return to */
 	int *v1_cgroups;     /* the `tasks` files of the cgroups to join; init or the stage writes to them */
 	size_t v1_cgroup_count;

@@ -83,10 +83,12 @@ static bool needs_stage(const struct op_spawn *arguments)
 	return (joined & CLONE_NEWUSER) || ((arguments->new_namespaces & CLONE_NEWUSER) && joined);
 }
 
-/* cgroup namespaces show the groups that one is in when they are made: unshared later, by init. */
-static uint64_t birth_flags(const struct op_spawn *arguments)
+/* cgroup namespaces show the groups that one is in when they are made: unshared later, by init, which also joins what
+ * was made ahead. */
+static uint64_t birth_flags(const struct plan *plan, const struct op_spawn *arguments)
 {
-	return arguments->new_namespaces & ~(uint64_t)CLONE_NEWCGROUP;
+	uint64_t later = CLONE_NEWCGROUP | (plan->network_ahead ? CLONE_NEWNET : 0);
+	return arguments->new_namespaces & ~later;
 }
 
 static _Noreturn void stage_main(struct plan *plan, const struct op_spawn *arguments)
@@ -99,7 +101,7 @@ static _Noreturn void stage_main(struct plan *plan, const struct op_spawn *argum
 	int result = enter_v1_cgroups(plan, &arguments->cgroups, &failure);
 	if (result == 0) result = join_namespaces(plan, &arguments->joins, 0, &failure);
 	if (result == 0) {
-		pid_t pid = clone_sibling(birth_flags(arguments), &plan->report->init_pid, &pidfd, -1);
+		pid_t pid = clone_sibling(birth_flags(plan, arguments), &plan->report->init_pid, &pidfd, -1);
 		if (pid == 0) init_main(plan, arguments, 0, plan->step + 1);
 		if (pid > 0 && link_send(plan->link, LINK_STAGED, 0, 0, pidfd) == 0) _exit(0);
 		fail(&failure, errno, "cannot make the container's process");
@@ -143,7 +145,7 @@ static int spawn_directly(struct plan *plan, const struct op_spawn *arguments, i
 		int result = join_namespaces(plan, &arguments->joins, ~(uint32_t)CLONE_NEWPID, failure);
 		if (result < 0) return result;
 	}
-	pid_t pid = clone_sibling(birth_flags(arguments), &plan->report->init_pid, &plan->init_pidfd, cgroup);
+	pid_t pid = clone_sibling(birth_flags(plan, arguments), &plan->report->init_pid, &plan->init_pidfd, cgroup);
 	int err = errno;
 	if (pid == 0) {
 		take_end(plan, other_end);
@@ -173,6 +175,7 @@ int spawn(struct plan *plan, const struct op *op, struct failure *failure)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return fail(failure, errno, "cannot make a socket pair");
 	plan->link = pair[0];
 	plan->user_namespace = (arguments.new_namespaces | joined_types(&arguments.joins)) & CLONE_NEWUSER;
+	plan->network_ahead = plan->world.network >= 0 && (arguments.new_namespaces & CLONE_NEWNET) && !plan->user_namespace;
 	AUTO_CLOSE int cgroup = -1;
 	int result = open_v2_cgroup(&arguments.cgroups, &cgroup, failure);
 	if (result == 0) result = open_v1_cgroups(plan, &arguments.cgroups, failure);

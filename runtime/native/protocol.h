@@ -842,20 +842,22 @@ static inline void msg_resize_encode(struct writer *w, const struct msg_resize *
 	put_u32(w, in->rows);
 }
 
-/* Fork a shim that listens on a Unix socket, before this answers. */
+/* Fork a shim that listens on a Unix socket, before this answers. network: it makes a network namespace ahead, for the first container that wants a new one (and no user namespace, which would have to own it). */
 #define MSG_START_SHIM 60u
 struct msg_start_shim {
 	const char *sandbox_id;
 	const char *socket_path;
 	const char *instance;
 	int32_t oom_score_adj;
+	uint32_t network;
 };
 static inline bool msg_start_shim_decode(struct reader *r, struct msg_start_shim *out)
 {
 	return get_str(r, &out->sandbox_id) &&
 		get_str(r, &out->socket_path) &&
 		get_str(r, &out->instance) &&
-		get_i32(r, &out->oom_score_adj);
+		get_i32(r, &out->oom_score_adj) &&
+		get_u32(r, &out->network);
 }
 static inline void msg_start_shim_encode(struct writer *w, const struct msg_start_shim *in)
 {
@@ -863,6 +865,7 @@ static inline void msg_start_shim_encode(struct writer *w, const struct msg_star
 	put_str(w, in->socket_path);
 	put_str(w, in->instance);
 	put_i32(w, in->oom_score_adj);
+	put_u32(w, in->network);
 }
 
 /* Reply to START_SHIM. */

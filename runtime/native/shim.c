@@ -2,6 +2,7 @@
 #include "resident.h"
 #include "shim.h"
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -85,16 +86,26 @@ static void flush_clients(struct shim *shim)
 		if (!client->gone) conn_flush(&client->conn);
 }
 
-int shim_main(int argc, char **argv)
+/* It takes the kernel a millisecond, in which the daemon still writes the plan. Without one, spawn makes it. */
+static int make_network_ahead(struct shim *shim)
+{
+	AUTO_CLOSE int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (own < 0 || unshare(CLONE_NEWNET) < 0) return 0;
+	shim->network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	return setns(own, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
+int shim_main(const char *sandbox_id, bool network)
 {
 	static struct shim shim;
-	if (argc < 4) return 2;
-	shim.sandbox_id = argv[2];
+	shim.sandbox_id = sandbox_id;
+	shim.network = -1;
 	/* Until here it was to die with the launcher: from now on its command line tells whose it is. */
 	prctl(PR_SET_PDEATHSIG, 0);
 	if (chdir("/") < 0) return 1;
 	umask(022);
 	int result = set_up(&shim);
+	if (result == 0 && network) result = make_network_ahead(&shim);
 	if (result < 0) {
 		fprintf(stderr, "gantry-shim: cannot start the shim of %s: %s\n", shim.sandbox_id, strerror(-result));
 		return 1;

@@ -125,14 +125,19 @@ int container_create(struct shim *shim, struct client *client, const struct fram
 	}
 	remember(container, &request.plan);
 	struct task *task = &container->task;
-	int result = log_open(&task->process.log, request.log_path, request.log_line_max, &failure);
-	if (result == 0 && request.terminal) theirs = (struct plan_streams){-1, -1, -1};
-	else if (result == 0) result = process_open(&task->process, request.stdin, &theirs, &failure);
+	int result = 0;
+	if (request.terminal) theirs = (struct plan_streams){-1, -1, -1};
+	else result = process_open(&task->process, request.stdin, &theirs, &failure);
 	task->leash.ready = leash_ready;
 	if (result == 0) result = task_start(shim, task, &request.plan, theirs, &failure);
 	if (result < 0) {
 		container_free(shim, container);
 		return conn_send_failure(&client->conn, frame->request_id, &failure);
+	}
+	/* A disk may take its time for a new file: the creator is at work meanwhile. */
+	if (log_open(&task->process.log, request.log_path, request.log_line_max, &failure) < 0) {
+		report_failure(task->report, NO_STEP, 0, &failure);
+		kill(task->creator, SIGKILL);
 	}
 	container->waiting = (struct request){client, frame->request_id};
 	return 0;

@@ -144,6 +144,7 @@ struct shim {
 	struct container *containers;
 	struct exec *execs;
 	const char *sandbox_id;
+	int network;	    /* a namespace made ahead, until the first container is made; -1: none */
 	uint8_t *buffer; /* CONN_READ_BYTES, for every read */
 	bool buffer_used, stopping;
 };

@@ -12,7 +12,7 @@ int signal_of(int status) { return WIFSIGNALED(status) ? WTERMSIG(status) : 0; }
 /* Descriptors of the shim that a creator must not hold: clients, logs, other containers' streams. */
 static void keep_only(const struct shim *shim, const struct plan_streams *streams, int leash)
 {
-	size_t count = 4;
+	size_t count = 5;
 	for (const struct container *container = shim->containers; container; container = container->next) count++;
 	int *keep = calloc(count, sizeof *keep);
 	if (!keep) _exit(1);
@@ -21,6 +21,7 @@ static void keep_only(const struct shim *shim, const struct plan_streams *stream
 	keep[at++] = streams->out;
 	keep[at++] = streams->err;
 	keep[at++] = leash;
+	keep[at++] = shim->network;
 	for (const struct container *container = shim->containers; container; container = container->next) keep[at++] = container->task.pidfd;
 	close_all_but(keep, at);
 	free(keep);
@@ -32,7 +33,8 @@ static _Noreturn void creator_main(const struct shim *shim, const struct task *t
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	keep_only(shim, &streams, leash);
-	_exit(plan_create(plan, task->report, streams, leash, container_pidfd, shim));
+	struct plan_world world = {.pidfd_of = container_pidfd, .context = shim, .network = shim->network};
+	_exit(plan_create(plan, task->report, streams, leash, world));
 }
 
 int task_start(struct shim *shim, struct task *task, const struct list *plan, struct plan_streams theirs, struct failure *failure)
@@ -49,6 +51,7 @@ int task_start(struct shim *shim, struct task *task, const struct list *plan, st
 		else task->creator = pid;
 	}
 	close_at(&pair[1]);
+	close_at(&shim->network);
 	close_at(&theirs.in);
 	close_at(&theirs.out);
 	close_at(&theirs.err);

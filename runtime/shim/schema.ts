@@ -212,8 +212,8 @@ export const MESSAGES = {
 	// ---- launcher
 	START_SHIM: {
 		code: 60,
-		doc: 'Fork a shim that listens on a Unix socket, before this answers.',
-		fields: { sandbox_id: 'str', socket_path: 'str', instance: 'str', oom_score_adj: 'i32' },
+		doc: 'Fork a shim that listens on a Unix socket, before this answers. network: it makes a network namespace ahead, for the first container that wants a new one (and no user namespace, which would have to own it).',
+		fields: { sandbox_id: 'str', socket_path: 'str', instance: 'str', oom_score_adj: 'i32', network: 'u32' },
 	},
 	SHIM_STARTED: { code: 61, doc: 'Reply to START_SHIM.', fields: { pid: 'u32', start_time: 'u64' } },
 	RUN: {

@@ -1,4 +1,5 @@
 /** The files of the network in a sandbox's folder. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '#base/atomic-file.ts';
@@ -22,10 +23,10 @@ export const networkFiles = (folder: string) => ({
 	removeResult: join(folder, 'net-remove-result'),
 });
 
-/** undefined when there is no such file. */
-async function readIfThere(path: string): Promise<Buffer | undefined> {
+/** undefined when there is no such file. At once: they lie on a tmpfs. */
+function readIfThere(path: string): Buffer | undefined {
 	try {
-		return await readFile(path);
+		return readFileSync(path);
 	} catch (error) {
 		if (errnoOf(error) === 'ENOENT') return undefined;
 		throw error;
@@ -41,7 +42,7 @@ export const writeNote = (folder: string, provider: ProviderName, data: unknown)
 /** undefined when there is none; DATA_LOSS when it cannot be read. */
 export async function readNote(folder: string): Promise<NetworkNote | undefined> {
 	const { note } = networkFiles(folder);
-	const text = await readIfThere(note);
+	const text = readIfThere(note);
 	if (text === undefined) return undefined;
 	try {
 		const value = JSON.parse(text.toString()) as NetworkNote;
@@ -61,13 +62,13 @@ export async function isPlan(path: string, steps: readonly NetStep[]): Promise<b
 }
 
 export async function readPlan(path: string): Promise<readonly NetStep[] | undefined> {
-	const bytes = await readIfThere(path);
+	const bytes = readIfThere(path);
 	return bytes && decodeBody('NET_APPLY', bytes).steps;
 }
 
 /** What the hook wrote when it had carried out a plan; undefined when it did not. */
 export async function readResults(path: string): Promise<readonly NetResult[] | undefined> {
-	const bytes = await readIfThere(path);
+	const bytes = readIfThere(path);
 	return bytes && decodeBody('NET_APPLIED', bytes).results;
 }
 

@@ -84,11 +84,17 @@ export async function prepareNetwork({
 	return await changing('network.prepare', () => daemon.network.prepare(wanted));
 }
 
-export async function startShim({ daemon, metadata, timeline }: Run): Promise<Shim> {
+export async function startShim({ daemon, metadata, request, timeline }: Run): Promise<Shim> {
 	const { shims } = daemon.sandboxes;
+	const { hostNetwork, user } = request.namespaces;
 	const socketPath = shims.socketPath(metadata.id);
 	await changing('shim.start', () =>
-		daemon.launcher.startShim({ sandboxId: metadata.id, socketPath, signal: timeline.signal }),
+		daemon.launcher.startShim({
+			sandboxId: metadata.id,
+			socketPath,
+			network: !hostNetwork && user === undefined,
+			signal: timeline.signal,
+		}),
 	);
 	return await changing('shim.adopt', () => shims.connect(socketPath));
 }

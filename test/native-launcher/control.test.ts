@@ -32,7 +32,7 @@ function alive(pid: number): boolean {
 const startShim = (launcher: TestLauncher, socket_path: string) =>
 	launcher.ask(
 		'START_SHIM',
-		{ sandbox_id: ID, socket_path, instance: 'test', oom_score_adj: -998 },
+		{ sandbox_id: ID, socket_path, instance: 'test', oom_score_adj: -998, network: 1 },
 		'SHIM_STARTED',
 	);
 /** Its socket takes connections before it has begun; its answer says that it has. */

@@ -190,7 +190,13 @@ export class Fixture {
 		await launcher.call('HELLO', { version: PROTOCOL_VERSION }, 'WELCOME');
 		const started = await launcher.call(
 			'START_SHIM',
-			{ sandbox_id: 'sandbox', socket_path: fixture.socketPath, instance: INSTANCE, oom_score_adj: 0 },
+			{
+				sandbox_id: 'sandbox',
+				socket_path: fixture.socketPath,
+				instance: INSTANCE,
+				oom_score_adj: 0,
+				network: 0,
+			},
 			'SHIM_STARTED',
 		);
 		fixture.shimPid = started.pid;
