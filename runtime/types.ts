@@ -73,8 +73,6 @@ export interface Launcher {
 	lockFile(path: string): Promise<void>;
 	/** The teardown that a shim would do, when there is none any more. Returns what failed in hooks, '' if nothing. */
 	teardown(plan: readonly Op[]): Promise<string>;
-	/** Makes cgroup folders ahead of the plan that needs them, which finds them made. Those that exist are fine. */
-	makeCgroups(folders: readonly string[]): Promise<void>;
 	enterCgroups(cgroups: readonly { path: string; v2: boolean }[]): Promise<void>;
 	close(): Promise<void>;
 }

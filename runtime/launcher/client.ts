@@ -185,15 +185,6 @@ class LauncherClient implements Launcher {
 		return reply.hook_error;
 	}
 
-	async makeCgroups(folders: readonly string[]): Promise<void> {
-		const plan = folders.map((path): Op => ({ op: 'cgroup_make', path }));
-		await explained(
-			'make cgroups',
-			() => this.#connection.request('TEARDOWN', { plan: encodePlan(plan) }, 'DELETED'),
-			plan,
-		);
-	}
-
 	async enterCgroups(cgroups: readonly { path: string; v2: boolean }[]): Promise<void> {
 		const members = cgroups.map(({ path, v2 }) => ({ path, v2: v2 ? 1 : 0 }));
 		await explained('move the launcher into its cgroup', () =>

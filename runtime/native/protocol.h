@@ -1104,7 +1104,7 @@ static inline void msg_lock_encode(struct writer *w, const struct msg_lock *in)
 	put_str(w, in->path);
 }
 
-/* Carry out operations of the host: a teardown plan when no shim can, or what is made ahead of a CREATE. Answers DELETED. */
+/* Carry out a teardown plan when no shim can: answers DELETED. */
 #define MSG_TEARDOWN 74u
 struct msg_teardown {
 	struct list plan; /* of op */

@@ -353,6 +353,8 @@ export class FrameDecoder {
 			this.#pending[0] = all.subarray(HEADER_BYTES + length);
 			this.#size -= HEADER_BYTES + length;
 		}
+		// Even an empty rest holds the whole chunk, for as long as a quiet connection lives.
+		if (this.#size === 0) this.#pending = [];
 		return frames;
 	}
 

@@ -281,7 +281,7 @@ export const MESSAGES = {
 	},
 	TEARDOWN: {
 		code: 74,
-		doc: 'Carry out operations of the host: a teardown plan when no shim can, or what is made ahead of a CREATE. Answers DELETED.',
+		doc: 'Carry out a teardown plan when no shim can: answers DELETED.',
 		fields: { plan: ['op'] },
 	},
 	CGROUP_ENTER: {

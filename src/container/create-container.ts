@@ -15,7 +15,6 @@ import {
 	type Creation,
 	createProcess,
 	leaseLayers,
-	makeCgroups,
 	makeFolder,
 	makeLogFolder,
 	newMetadata,
@@ -98,7 +97,6 @@ async function makeProcess(
 	const { timeline } = creation;
 	const [planned] = await allOf([
 		planProcess(creation),
-		timeline.stage('cgroups', () => makeCgroups(creation)),
 		timeline.stage('log.folder', () => makeLogFolder(creation)),
 	]);
 	const { uid, gid, groups } = planned.user;

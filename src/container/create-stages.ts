@@ -5,7 +5,6 @@ import { changing } from '#base/fault-points.ts';
 import { type CreatedContainer, type CreateOptions, type PreparedCreate, prepareCreate } from '#runtime';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { nowNs } from '../sandbox/clock.ts';
-import { makeCgroupsAhead } from '../sandbox/made-cgroups.ts';
 import type { Timeline } from '../sandbox/timeline.ts';
 import type { Daemon } from '../server/types.ts';
 import { containerSpec, takenFromSandbox } from '../spec/container-spec.ts';
@@ -85,11 +84,6 @@ export async function makeFolder({ daemon, metadata }: Creation, status: Contain
 	await changing('create.making', () =>
 		daemon.containers.records.save(metadata.id, 'making', { metadata, status }),
 	);
-}
-
-/** While the process is planned. */
-export async function makeCgroups({ daemon, metadata }: Creation): Promise<void> {
-	await makeCgroupsAhead(daemon, metadata.cgroupsPath);
 }
 
 export async function makeLogFolder({ metadata }: Creation): Promise<void> {

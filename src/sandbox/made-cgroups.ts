@@ -21,21 +21,6 @@ export function cgroupsToMake(
 	);
 }
 
-/**
- * Makes the cgroup that a launch plan is about to want, in every hierarchy; on v1 that takes as long as to write the
- * plan. The plan makes what is missing, so that a failure is told there.
- */
-export async function makeCgroupsAhead(
-	{ cgroups, launcher, log }: Pick<Daemon, 'cgroups' | 'launcher' | 'log'>,
-	path: string,
-): Promise<void> {
-	try {
-		await changing('cgroup.make', () => launcher.makeCgroups(cgroups.folders(path)));
-	} catch (error) {
-		log.debug('cannot make cgroups ahead', { path, error: messageOf(error) });
-	}
-}
-
 /** Removes them, as far as nobody else has put anything in them. */
 export async function removeMadeCgroups(
 	{ cgroups, log }: Pick<Daemon, 'cgroups' | 'log'>,

@@ -15,7 +15,6 @@ import { cgroupsToMake } from './made-cgroups.ts';
 import { sandboxName } from './metadata.ts';
 import {
 	createProcess,
-	makeCgroups,
 	makeFiles,
 	makeFolder,
 	NEW_STATUS,
@@ -74,7 +73,6 @@ async function makeSandbox(
 				return started;
 			}),
 			planned(run),
-			timeline.stage('cgroups', () => makeCgroups(run)),
 		]);
 		// The shim answers in order: it tells of what happens to the process from the beginning. The files are for
 		// containers.

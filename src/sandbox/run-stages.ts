@@ -12,7 +12,6 @@ import type { Daemon } from '../server/types.ts';
 import { sandboxSpec } from '../spec/sandbox-spec.ts';
 import { cgroupsPathOf } from './cgroup-parent.ts';
 import type { SandboxRequest } from './check-request.ts';
-import { makeCgroupsAhead } from './made-cgroups.ts';
 import { sandboxName } from './metadata.ts';
 import { writeNetworkFiles, writePodFiles } from './pod-files.ts';
 import { sandboxSpecInput } from './spec-input.ts';
@@ -46,11 +45,6 @@ export async function makeFolder({ daemon, metadata }: Run): Promise<void> {
 	await changing('run.making', () =>
 		daemon.sandboxes.records.save(metadata.id, 'making', { metadata, status: NEW_STATUS }),
 	);
-}
-
-/** While the process is planned. */
-export async function makeCgroups({ daemon, metadata }: Run): Promise<void> {
-	await makeCgroupsAhead(daemon, cgroupsPathOf(metadata.cgroupParent, daemon.config.instance, metadata.id));
 }
 
 export async function makeFiles({ daemon, metadata, hostname, request }: Run): Promise<void> {

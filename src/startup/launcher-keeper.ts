@@ -63,8 +63,6 @@ export class LauncherKeeper implements Launcher {
 		this.#twice((launcher) => launcher.syncFileSystem(...args));
 	lockFile: Launcher['lockFile'] = async (...args) => (await this.#current).lockFile(...args);
 	teardown: Launcher['teardown'] = (...args) => this.#twice((launcher) => launcher.teardown(...args));
-	makeCgroups: Launcher['makeCgroups'] = (...args) =>
-		this.#twice((launcher) => launcher.makeCgroups(...args));
 	enterCgroups: Launcher['enterCgroups'] = async (...args) => (await this.#current).enterCgroups(...args);
 
 	async close(): Promise<void> {

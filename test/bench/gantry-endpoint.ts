@@ -8,14 +8,25 @@ import type { Endpoint } from './endpoint.ts';
 import { machineName } from './private-machine.ts';
 
 /** Starts a daemon of this checkout. Its state lies in /run, where containerd has its own. */
-export async function startGantry(network: 'builtin' | 'cni'): Promise<Endpoint> {
+export async function startGantry(
+	network: 'builtin' | 'cni',
+	more: readonly string[] = [],
+): Promise<Endpoint> {
 	const aside = mkdtempSync(join(tmpdir(), 'bench-gantry-'));
 	const instance = `${machineName()}${network === 'cni' ? 'c' : 'g'}`;
 	const conf = network === 'cni' ? writeCniConf(aside, 'bench0', '10.201.0.0/16') : join(aside, 'none');
 	const state = join('/run', instance);
 	const daemon = await startTestDaemon({
 		instance,
-		args: ['--state', state, '--set', `network.provider=${network}`, '--set', `network.cni_conf_dir=${conf}`],
+		args: [
+			'--state',
+			state,
+			'--set',
+			`network.provider=${network}`,
+			'--set',
+			`network.cni_conf_dir=${conf}`,
+			...more,
+		],
 	});
 	daemon.process.ignoreLog();
 	const logFolder = join(aside, 'logs');
