@@ -13,32 +13,47 @@ export async function impliedFolderOps(
 	implied: readonly string[],
 	lowers: readonly string[],
 ): Promise<FileOp[]> {
+	const below = lowers.map((lower) => new LowerFolders(lower));
 	const ops: FileOp[] = [];
 	for (const path of implied) {
-		const below = await topmost(path, lowers);
-		if (below !== undefined) ops.push(likeFolder(path, below));
+		const found = await topmost(path, below);
+		if (found !== undefined) ops.push(likeFolder(path, found));
 	}
 	return ops;
 }
 
-async function topmost(path: string, lowers: readonly string[]): Promise<BigIntStats | undefined> {
+async function topmost(path: string, lowers: readonly LowerFolders[]): Promise<BigIntStats | undefined> {
 	for (const lower of lowers) {
-		const found = await entryBeneath(lower, path);
+		const found = await lower.at(path);
 		if (found !== undefined) return found.isDirectory() ? found : undefined;
 	}
 	return undefined;
 }
 
-/** What a layer has at a path or on the way to it, if that is no folder. No symlink is followed. */
-async function entryBeneath(root: string, path: string): Promise<BigIntStats | undefined> {
-	let at = root;
-	let found: BigIntStats | undefined;
-	for (const part of path.split('/')) {
-		at = join(at, part);
-		found = await lstat(at, { bigint: true }).catch(() => undefined);
-		if (!found?.isDirectory()) return found;
+/** What one layer below has where others imply a folder. Whole trees are implied: each part is looked at once. */
+class LowerFolders {
+	readonly #root: string;
+	readonly #seen = new Map<string, Promise<BigIntStats | undefined>>();
+
+	constructor(root: string) {
+		this.#root = root;
 	}
-	return found;
+
+	/** What it has at a path or on the way to it, if that is no folder. No symlink is followed. */
+	at(path: string): Promise<BigIntStats | undefined> {
+		const seen = this.#seen.get(path) ?? this.#look(path);
+		this.#seen.set(path, seen);
+		return seen;
+	}
+
+	async #look(path: string): Promise<BigIntStats | undefined> {
+		const slash = path.lastIndexOf('/');
+		if (slash > 0) {
+			const parent = await this.at(path.slice(0, slash));
+			if (!parent?.isDirectory()) return parent;
+		}
+		return await lstat(join(this.#root, path), { bigint: true }).catch(() => undefined);
+	}
 }
 
 function likeFolder(path: string, stats: BigIntStats): FileOp {
