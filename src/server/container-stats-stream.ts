@@ -1,4 +1,10 @@
-import { unsupportedStream } from './unsupported.ts';
+import { containerStatsEntries } from './container-stats-list.ts';
+import type { StreamHandler } from './types.ts';
 
-/** StreamContainerStats: not yet. */
-export const streamContainerStats = unsupportedStream('StreamContainerStats', 'use ListContainerStats');
+/** StreamContainerStats: ListContainerStats in pieces. */
+export const streamContainerStats: StreamHandler<'StreamContainerStats'> = async function* (
+	daemon,
+	{ filter },
+) {
+	yield { container_stats: await containerStatsEntries(daemon, filter) };
+};

@@ -1,4 +1,7 @@
-import { unsupportedStream } from './unsupported.ts';
+import { containerEntries } from './container-list.ts';
+import type { StreamHandler } from './types.ts';
 
-/** StreamContainers: not yet. */
-export const streamContainers = unsupportedStream('StreamContainers', 'use ListContainers');
+/** StreamContainers: ListContainers in pieces; all of them are from the same instant. */
+export const streamContainers: StreamHandler<'StreamContainers'> = async function* (daemon, { filter }) {
+	yield { containers: containerEntries(daemon, filter) };
+};

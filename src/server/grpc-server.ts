@@ -17,7 +17,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { cancelled, deadlineExceeded, fromSystemError, StatusError } from '#base/errors.ts';
 import { PROTO_OPTIONS, PROTO_PACKAGE, PROTO_PATH, RPC_NAMES, RPCS, type RpcName } from '#cri-api';
 import type { Dispatcher } from './dispatch.ts';
-import { keepingEntries } from './list-bytes.ts';
+import { type ListWriter, listWriter } from './list-bytes.ts';
 import { freeSocketPath, pathOfAddress, protectSocket } from './socket-file.ts';
 
 export interface GrpcServerOptions {
@@ -81,20 +81,32 @@ function addServices(server: Server, dispatcher: Dispatcher, stopping: AbortSign
 	);
 	for (const [name, { service }] of Object.entries(services as LoadedServices)) {
 		if (service === undefined) continue;
-		server.addService(withKeptEntries(service), implementationOf(name, dispatcher, stopping));
+		const lists = listWriters(service);
+		server.addService(writingLists(service, lists), implementationOf(name, lists, dispatcher, stopping));
 	}
 }
 
-const withKeptEntries = (service: ServiceDefinition): ServiceDefinition =>
+type ListWriters = ReadonlyMap<string, ListWriter>;
+
+const listWriters = (service: ServiceDefinition): ListWriters =>
+	new Map(
+		Object.entries(service).flatMap(([name, { responseSerialize }]) => {
+			const writer = listWriter(name as RpcName, responseSerialize);
+			return writer === undefined ? [] : [[name, writer]];
+		}),
+	);
+
+const writingLists = (service: ServiceDefinition, lists: ListWriters): ServiceDefinition =>
 	Object.fromEntries(
 		Object.entries(service).map(([name, method]) => [
 			name,
-			{ ...method, responseSerialize: keepingEntries(name as RpcName, method.responseSerialize) },
+			{ ...method, responseSerialize: lists.get(name)?.serialize ?? method.responseSerialize },
 		]),
 	);
 
 function implementationOf(
 	service: string,
+	lists: ListWriters,
 	dispatcher: Dispatcher,
 	stopping: AbortSignal,
 ): UntypedServiceImplementation {
@@ -102,26 +114,44 @@ function implementationOf(
 	return Object.fromEntries(
 		names.map((name) => [
 			name,
-			RPCS[name].serverStream ? streamHandler(name, dispatcher, stopping) : unaryHandler(name, dispatcher),
+			RPCS[name].serverStream
+				? streamHandler(name, lists.get(name), dispatcher, stopping)
+				: unaryHandler(name, lists.get(name), dispatcher),
 		]),
 	);
 }
 
-function unaryHandler(name: RpcName, dispatcher: Dispatcher): UntypedHandleCall {
+function unaryHandler(
+	name: RpcName,
+	list: ListWriter | undefined,
+	dispatcher: Dispatcher,
+): UntypedHandleCall {
 	return (call: ServerUnaryCall<object, object>, respond: sendUnaryData<object>) => {
-		dispatcher.unary(name, call.request, signalOf(call)).then(
+		const answer = async (): Promise<object> => {
+			const response = await dispatcher.unary(name, call.request, signalOf(call));
+			await list?.prepare(response);
+			return response;
+		};
+		answer().then(
 			(response) => respond(null, response),
 			(error: unknown) => respond(grpcError(error)),
 		);
 	};
 }
 
-function streamHandler(name: RpcName, dispatcher: Dispatcher, stopping: AbortSignal): UntypedHandleCall {
+function streamHandler(
+	name: RpcName,
+	list: ListWriter | undefined,
+	dispatcher: Dispatcher,
+	stopping: AbortSignal,
+): UntypedHandleCall {
 	return (call: ServerWritableStream<object, object>) => {
 		// The client learns at once that it is connected, not with the first message.
 		call.sendMetadata(new Metadata());
 		const signal = AbortSignal.any([signalOf(call), stopping]);
-		writeAll(call, dispatcher.stream(name, call.request, signal), signal).then(
+		const messages = dispatcher.stream(name, call.request, signal);
+		const written = list === undefined ? writeAll(call, messages, signal) : writeList(call, list, messages, signal);
+		written.then(
 			() => call.end(),
 			// The library sends the status of an error that is emitted; destroy would send none.
 			(error: unknown) => call.emit('error', grpcError(error)),
@@ -138,6 +168,21 @@ async function writeAll(
 		if (signal.aborted) return;
 		if (!call.write(message)) await drained(call, signal);
 	}
+}
+
+/** A list that ends early must not look like a whole one: it fails with the reason. */
+async function writeList(
+	call: ServerWritableStream<object, object>,
+	list: ListWriter,
+	messages: AsyncIterable<object>,
+	signal: AbortSignal,
+): Promise<void> {
+	for await (const message of messages)
+		for await (const chunk of list.chunks(message)) {
+			signal.throwIfAborted();
+			if (!call.write(chunk)) await drained(call, signal);
+		}
+	signal.throwIfAborted();
 }
 
 async function drained(call: ServerWritableStream<object, object>, signal: AbortSignal): Promise<void> {

@@ -1,11 +1,20 @@
+import { perObject } from '#base/per-object.ts';
+import type { ImageFilter, ImageInit } from '#cri-api';
 import { imageOf } from './image-spec.ts';
 import { toCriImage } from './image-to-cri.ts';
-import type { UnaryHandler } from './types.ts';
+import type { Daemon, UnaryHandler } from './types.ts';
 
-/** ListImages: all, or the one that the filter names. */
-export const listImages: UnaryHandler<'ListImages'> = (daemon, request) => {
-	const wanted = request.filter?.image?.image ?? '';
-	if (wanted !== '') imageOf(request.filter?.image ?? null, 'list the image');
-	const found = wanted === '' ? daemon.images.list() : [daemon.images.find(wanted)];
-	return { images: found.filter((image) => image !== undefined).map(toCriImage) };
-};
+/** An image is replaced when it changes. */
+const entryOf = perObject(toCriImage);
+
+/** All images at this instant, or the one that the filter names. */
+export function imageEntries({ images }: Daemon, filter: ImageFilter | null): ImageInit[] {
+	const wanted = filter?.image?.image ?? '';
+	if (wanted !== '') imageOf(filter?.image ?? null, 'list the image');
+	const found = wanted === '' ? images.list() : [images.find(wanted)];
+	return found.filter((image) => image !== undefined).map(entryOf);
+}
+
+export const listImages: UnaryHandler<'ListImages'> = (daemon, { filter }) => ({
+	images: imageEntries(daemon, filter),
+});

@@ -1,4 +1,7 @@
-import { unsupportedStream } from './unsupported.ts';
+import { imageEntries } from './image-list.ts';
+import type { StreamHandler } from './types.ts';
 
-/** StreamImages: not yet. */
-export const streamImages = unsupportedStream('StreamImages', 'use ListImages');
+/** StreamImages: ListImages in pieces; all of them are from the same instant. */
+export const streamImages: StreamHandler<'StreamImages'> = async function* (daemon, { filter }) {
+	yield { images: imageEntries(daemon, filter) };
+};

@@ -1,42 +1,76 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadSync } from '@grpc/proto-loader';
-import { PROTO_OPTIONS, PROTO_PACKAGE, PROTO_PATH, type RpcName } from '#cri-api';
-import { keepingEntries } from './list-bytes.ts';
+import { PROTO_OPTIONS, PROTO_PACKAGE, PROTO_PATH, RPCS, type RpcName } from '#cri-api';
+import { type ListWriter, listWriter } from './list-bytes.ts';
 
 type Method = { responseSerialize(message: object): Buffer; responseDeserialize(bytes: Buffer): object };
-const methods = loadSync(PROTO_PATH, PROTO_OPTIONS)[`${PROTO_PACKAGE}.RuntimeService`] as unknown as Record<
-	RpcName,
-	Method
->;
+
+function methodOf(name: RpcName): Method {
+	const services = loadSync(PROTO_PATH, PROTO_OPTIONS);
+	const service = services[`${PROTO_PACKAGE}.${RPCS[name].service}`] as unknown as Record<string, Method>;
+	return service[name] ?? assert.fail(`no ${name}`);
+}
+
+function writerOf(name: RpcName, serialize: Method['responseSerialize']): ListWriter {
+	return listWriter(name, serialize) ?? assert.fail(`${name} is no list`);
+}
 
 const LISTS = [
 	['ListContainers', 'containers'],
 	['ListPodSandbox', 'items'],
+	['StreamContainers', 'containers'],
+	['StreamPodSandboxes', 'pod_sandboxes'],
 ] as const;
 
+const entries = Array.from({ length: 5 }, (_, index) => ({
+	id: `id-${index}`,
+	metadata: { name: `name ${index}`, attempt: index },
+	labels: { app: 'ü', empty: '' },
+	created_at: 2n ** 62n,
+}));
+
 for (const [name, field] of LISTS)
-	test(`${name}: entries written one by one are the list, and are written once`, () => {
-		const { responseSerialize, responseDeserialize } = methods[name];
+	test(`${name}: entries written one by one are the list, and are written once`, async () => {
+		const { responseSerialize, responseDeserialize } = methodOf(name);
 		let written = 0;
-		const serialize = keepingEntries(name, (message) => {
+		const writer = writerOf(name, (message) => {
 			written++;
 			return responseSerialize(message);
 		});
-		const entries = Array.from({ length: 5 }, (_, index) => ({
-			id: `id-${index}`,
-			metadata: { name: `name ${index}`, attempt: index },
-			labels: { app: 'ü', empty: '' },
-			created_at: 2n ** 62n,
-		}));
 		const whole = { [field]: entries };
+		await writer.prepare(whole);
 		for (const _ of ['first', 'again'])
-			assert.deepEqual(responseDeserialize(serialize(whole)), responseDeserialize(responseSerialize(whole)));
+			assert.deepEqual(
+				responseDeserialize(writer.serialize(whole)),
+				responseDeserialize(responseSerialize(whole)),
+			);
 		assert.equal(written, entries.length);
-		assert.equal(serialize({ [field]: [] }).length, 0);
+		assert.equal(writer.serialize({ [field]: [] }).length, 0);
 	});
 
-test('other messages are written as they are', () => {
-	const { responseSerialize } = methods.Version;
-	assert.equal(keepingEntries('Version', responseSerialize), responseSerialize);
+test('the chunks of a list have every entry once, in order, and are small', async () => {
+	const { responseSerialize } = methodOf('StreamImages');
+	const writer = writerOf('StreamImages', responseSerialize);
+	const images = Array.from({ length: 100 }, (_, index) => ({
+		id: `${index}`,
+		repo_tags: ['x'.repeat(index === 50 ? 1 << 20 : 20_000)],
+	}));
+	const chunks: { images: typeof images }[] = [];
+	for await (const chunk of writer.chunks({ images })) chunks.push(chunk as { images: typeof images });
+	assert.deepEqual(
+		chunks.flatMap((chunk) => chunk.images),
+		images,
+	);
+	const large = chunks.filter((chunk) => writer.serialize(chunk).length > 256 * 1024);
+	assert.deepEqual(
+		large.map((chunk) => chunk.images.map(({ id }) => id)),
+		[['50']],
+		'only an entry that is large by itself makes a large message',
+	);
+	assert.ok(chunks.length < 15, 'and no smaller than need be');
+});
+
+test('other answers are written as they are', () => {
+	assert.equal(listWriter('Version', methodOf('Version').responseSerialize), undefined);
 });

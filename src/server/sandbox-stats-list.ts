@@ -1,20 +1,21 @@
-import type { PodSandboxStatsFilter } from '#cri-api';
+import type { PodSandboxStatsFilter, PodSandboxStatsInit } from '#cri-api';
 import type { Sandbox } from '../sandbox/types.ts';
 import { selects } from './label-selector.ts';
-import type { UnaryHandler } from './types.ts';
+import type { Daemon, UnaryHandler } from './types.ts';
 
-/** ListPodSandboxStats: what the filter leaves, without pods that go away meanwhile. Ids may be abbreviated. */
-export const listPodSandboxStats: UnaryHandler<'ListPodSandboxStats'> = async (daemon, request) => {
-	const wanted = daemon.sandboxes
-		.list()
-		.filter((sandbox) => matchesSandboxStatsFilter(request.filter, sandbox));
-	return { stats: [...(await daemon.stats.sandboxes(wanted))] };
-};
-
-export function matchesSandboxStatsFilter(
+/** What the filter leaves, without pods that go away meanwhile. Ids may be abbreviated. */
+export async function sandboxStatsEntries(
+	{ sandboxes, stats }: Daemon,
 	filter: PodSandboxStatsFilter | null,
-	{ metadata }: Sandbox,
-): boolean {
+): Promise<readonly PodSandboxStatsInit[]> {
+	return await stats.sandboxes(sandboxes.list().filter((sandbox) => matchesStatsFilter(filter, sandbox)));
+}
+
+export const listPodSandboxStats: UnaryHandler<'ListPodSandboxStats'> = async (daemon, { filter }) => ({
+	stats: await sandboxStatsEntries(daemon, filter),
+});
+
+function matchesStatsFilter(filter: PodSandboxStatsFilter | null, { metadata }: Sandbox): boolean {
 	if (filter === null) return true;
 	return metadata.id.startsWith(filter.id) && selects(filter.label_selector, metadata.config.labels);
 }

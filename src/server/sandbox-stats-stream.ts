@@ -1,4 +1,10 @@
-import { unsupportedStream } from './unsupported.ts';
+import { sandboxStatsEntries } from './sandbox-stats-list.ts';
+import type { StreamHandler } from './types.ts';
 
-/** StreamPodSandboxStats: not yet. */
-export const streamPodSandboxStats = unsupportedStream('StreamPodSandboxStats', 'use ListPodSandboxStats');
+/** StreamPodSandboxStats: ListPodSandboxStats in pieces. */
+export const streamPodSandboxStats: StreamHandler<'StreamPodSandboxStats'> = async function* (
+	daemon,
+	{ filter },
+) {
+	yield { pod_sandbox_stats: await sandboxStatsEntries(daemon, filter) };
+};

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import type { Log } from '#base/log.ts';
+import { inTurns } from '#base/turns.ts';
 import type {
 	ContainerStatsInit,
 	FilesystemUsageInit,
@@ -59,13 +59,13 @@ export class Stats {
 
 	/** Many containers, without waiting for any disk: a layer that was never measured is left out. */
 	async containers(containers: readonly Container[]): Promise<readonly ContainerStatsInit[]> {
-		const all = await inSlices(containers, (container) => this.#listed(container));
+		const all = await inTurns(containers, (container) => this.#listed(container));
 		return all.filter((stats) => stats !== undefined);
 	}
 
 	/** Many pods. */
 	async sandboxes(sandboxes: readonly Sandbox[]): Promise<readonly PodSandboxStatsInit[]> {
-		const all = await inSlices(sandboxes, (sandbox) => this.sandbox(sandbox));
+		const all = await inTurns(sandboxes, (sandbox) => this.sandbox(sandbox));
 		return all.filter((stats) => stats !== undefined);
 	}
 
@@ -163,21 +163,6 @@ export class Stats {
 	#layerPath(container: Container): string {
 		return join(this.#options.containers.layerFolder(container.metadata.id), 'upper');
 	}
-}
-
-/** The kernel's files are read synchronously; after so much of it other calls have their turn. */
-const SLICE_MS = 1;
-
-async function inSlices<T, R>(items: readonly T[], read: (item: T) => R): Promise<R[]> {
-	const results: R[] = [];
-	let beganMs = performance.now();
-	for (const item of items) {
-		results.push(read(item));
-		if (performance.now() - beganMs < SLICE_MS) continue;
-		await setImmediate();
-		beganMs = performance.now();
-	}
-	return results;
 }
 
 function isAlive({ status }: Container): boolean {
