@@ -256,6 +256,11 @@ export interface CgroupStats extends CgroupUsage {
 	readonly memory: CgroupUsage['memory'] & {
 		readonly cacheBytes: bigint;
 		readonly mappedFileBytes: bigint;
+		readonly kernelBytes: bigint;
+		/** How often the use was about to go beyond the limit. */
+		readonly limitHits: bigint;
+		/** How often the kernel's OOM killer struck here. */
+		readonly oomKills: bigint;
 		readonly maxUsageBytes?: bigint;
 	};
 	readonly pids: CgroupUsage['pids'] & { readonly limit?: bigint };

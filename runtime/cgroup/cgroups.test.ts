@@ -84,6 +84,8 @@ test('v1 statistics', async () => {
 		'memory/a/memory.limit_in_bytes': '9223372036854771712\n',
 		'memory/a/memory.memsw.usage_in_bytes': '1300\n',
 		'memory/a/memory.stat': 'cache 600\nrss 1\ntotal_rss 400\ntotal_inactive_file 250\ntotal_pgfault 8\n',
+		'memory/a/memory.kmem.usage_in_bytes': '64\n',
+		'memory/a/memory.failcnt': '9\n',
 		'memory/a/memory.oom_control': 'oom_kill_disable 0\nunder_oom 0\noom_kill 3\n',
 		'pids/a/pids.current': '7\n',
 		'pids/a/pids.max': 'max\n',
@@ -109,6 +111,7 @@ test('v1 statistics', async () => {
 	assert.equal(stats.memory.rssBytes, 400n);
 	assert.equal(stats.memory.limitBytes, undefined);
 	assert.equal(stats.memory.swapUsageBytes, 300n);
+	assert.deepEqual([stats.memory.kernelBytes, stats.memory.limitHits, stats.memory.oomKills], [64n, 9n, 3n]);
 	assert.deepEqual(stats.pids, { current: 7n });
 	assert.deepEqual(stats.io.devices, [
 		{ major: 8, minor: 0, readBytes: 4096n, writeBytes: 512n, reads: 1n, writes: 2n },
@@ -125,8 +128,9 @@ test('v2 statistics', async () => {
 		'a/memory.current': '1000\n',
 		'a/memory.max': '2000\n',
 		'a/memory.swap.current': '10\n',
-		'a/memory.stat': 'anon 400\nfile 500\ninactive_file 1500\nfile_mapped 20\npgfault 3\npgmajfault 1\n',
-		'a/memory.events': 'low 0\noom 2\noom_kill 1\n',
+		'a/memory.stat':
+			'anon 400\nfile 500\ninactive_file 1500\nfile_mapped 20\npgfault 3\npgmajfault 1\nkernel_stack 4\nslab 6\n',
+		'a/memory.events': 'low 0\nmax 9\noom 2\noom_kill 1\n',
 		'a/pids.current': '2\n',
 		'a/pids.max': '10\n',
 		'a/io.stat': '8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n',
@@ -137,6 +141,7 @@ test('v2 statistics', async () => {
 	assert.equal(stats.memory.workingSetBytes, 0n);
 	assert.equal(stats.memory.limitBytes, 2000n);
 	assert.equal(stats.memory.swapUsageBytes, 10n);
+	assert.deepEqual([stats.memory.kernelBytes, stats.memory.limitHits, stats.memory.oomKills], [10n, 9n, 1n]);
 	assert.deepEqual(stats.pids, { current: 2n, limit: 10n });
 	assert.deepEqual(stats.io.devices, [
 		{ major: 8, minor: 0, readBytes: 1n, writeBytes: 2n, reads: 3n, writes: 4n },

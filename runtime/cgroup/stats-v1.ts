@@ -81,6 +81,9 @@ function memoryDetails(folder: string | undefined) {
 	return {
 		cacheBytes: value('cache'),
 		mappedFileBytes: value('mapped_file'),
+		kernelBytes: readNumber(`${folder}/memory.kmem.usage_in_bytes`) ?? 0n,
+		limitHits: readNumber(`${folder}/memory.failcnt`) ?? 0n,
+		oomKills: readKeyed(`${folder}/memory.oom_control`)('oom_kill') ?? 0n,
 		...(peak === undefined ? {} : { maxUsageBytes: peak }),
 	};
 }

@@ -60,10 +60,15 @@ function memoryUsage(folder: string): CgroupUsage['memory'] {
 
 function memoryDetails(folder: string) {
 	const stat = readKeyed(`${folder}/memory.stat`);
+	const events = readKeyed(`${folder}/memory.events`);
 	const peak = readNumber(`${folder}/memory.peak`);
 	return {
 		cacheBytes: stat('file') ?? 0n,
 		mappedFileBytes: stat('file_mapped') ?? 0n,
+		// Linux 5.18 sums it up; before, these are the large parts.
+		kernelBytes: stat('kernel') ?? (stat('kernel_stack') ?? 0n) + (stat('slab') ?? 0n),
+		limitHits: events('max') ?? 0n,
+		oomKills: events('oom_kill') ?? 0n,
 		...(peak === undefined ? {} : { maxUsageBytes: peak }),
 	};
 }

@@ -50,6 +50,12 @@ export interface Container {
 	readonly status: ContainerStatus;
 }
 
+/** Whether it has processes, or one that waits to be started. */
+export function hasCgroup({ status }: Container): boolean {
+	const state = stateOf(status);
+	return state === 'CONTAINER_RUNNING' || state === 'CONTAINER_CREATED';
+}
+
 /** The state for people and metrics: `running`. */
 export function stateName(status: ContainerStatus): string {
 	return stateOf(status).slice('CONTAINER_'.length).toLowerCase();

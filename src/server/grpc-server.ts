@@ -150,7 +150,8 @@ function streamHandler(
 		call.sendMetadata(new Metadata());
 		const signal = AbortSignal.any([signalOf(call), stopping]);
 		const messages = dispatcher.stream(name, call.request, signal);
-		const written = list === undefined ? writeAll(call, messages, signal) : writeList(call, list, messages, signal);
+		const written =
+			list === undefined ? writeAll(call, messages, signal) : writeList(call, list, messages, signal);
 		written.then(
 			() => call.end(),
 			// The library sends the status of an error that is emitted; destroy would send none.

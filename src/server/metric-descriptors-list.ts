@@ -1,4 +1,7 @@
-import { unsupported } from './unsupported.ts';
+import { METRIC_DESCRIPTORS } from '../pod-metrics/pod-metrics.ts';
+import type { UnaryHandler } from './types.ts';
 
-/** ListMetricDescriptors: not yet. */
-export const listMetricDescriptors = unsupported('ListMetricDescriptors', 'use the stats calls');
+/** ListMetricDescriptors: what ListPodSandboxMetrics can answer with. It never changes. */
+export const listMetricDescriptors: UnaryHandler<'ListMetricDescriptors'> = () => ({
+	descriptors: METRIC_DESCRIPTORS,
+});

@@ -1,4 +1,6 @@
-import { unsupported } from './unsupported.ts';
+import { podMetrics } from '../pod-metrics/pod-metrics.ts';
+import type { UnaryHandler } from './types.ts';
 
-/** ListPodSandboxMetrics: not yet. */
-export const listPodSandboxMetrics = unsupported('ListPodSandboxMetrics', 'use ListPodSandboxStats');
+export const listPodSandboxMetrics: UnaryHandler<'ListPodSandboxMetrics'> = async (daemon) => ({
+	pod_metrics: await Array.fromAsync(podMetrics(daemon)),
+});

@@ -1,7 +1,7 @@
-import { unsupportedStream } from './unsupported.ts';
+import { podMetrics } from '../pod-metrics/pod-metrics.ts';
+import type { StreamHandler } from './types.ts';
 
-/** StreamPodSandboxMetrics: not yet. */
-export const streamPodSandboxMetrics = unsupportedStream(
-	'StreamPodSandboxMetrics',
-	'use ListPodSandboxStats, or the Prometheus endpoint',
-);
+/** StreamPodSandboxMetrics: each pod is read when the client has taken the one before. */
+export const streamPodSandboxMetrics: StreamHandler<'StreamPodSandboxMetrics'> = async function* (daemon) {
+	for await (const pod of podMetrics(daemon)) yield { pod_sandbox_metrics: [pod] };
+};

@@ -102,7 +102,17 @@ const NET_DEV = `Inter-|   Receive                                              
 describe('network usage', () => {
 	it('reads bytes and errors of both directions, without loopback', () => {
 		const [eth0, eth1, ...others] = parseNetDev(NET_DEV);
-		assert.deepEqual(eth0, { name: 'eth0', rxBytes: 2000n, rxErrors: 3n, txBytes: 4000n, txErrors: 5n });
+		assert.deepEqual(eth0, {
+			name: 'eth0',
+			rxBytes: 2000n,
+			rxPackets: 20n,
+			rxErrors: 3n,
+			rxDropped: 0n,
+			txBytes: 4000n,
+			txPackets: 40n,
+			txErrors: 5n,
+			txDropped: 0n,
+		});
 		assert.equal(eth1?.txBytes, 2n);
 		assert.equal(others.length, 0);
 	});

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { basename, dirname, join } from 'node:path';
 import type { Log } from '#base/log.ts';
 import { inTurns } from '#base/turns.ts';
@@ -9,11 +10,11 @@ import type {
 } from '#cri-api';
 import type { Cgroups, CgroupUsage } from '#runtime';
 import type { Container } from '../container/types.ts';
-import { stateOf } from '../container/types.ts';
+import { hasCgroup } from '../container/types.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import { CpuRates } from './cpu-rates.ts';
 import { LayerUsage, type MeasuredUsage, type TreeUsage } from './layer-usage.ts';
-import { readNetDev } from './net-dev.ts';
+import { interfacesOf } from './net-dev.ts';
 import { sumUsage } from './sum.ts';
 import {
 	toCpuUsage,
@@ -101,11 +102,24 @@ export class Stats {
 		this.#layers.keepOnly((path) => path === containers.layersFolder || isAlive(basename(dirname(path))));
 	}
 
+	/** What a container's writable layer held when it was measured last; undefined before the first time. */
+	lastLayer(container: Container): MeasuredUsage | undefined {
+		return this.#layers.last(this.#layerPath(container));
+	}
+
+	/** The same; before the first time this waits for it until `patience` aborts. */
+	async layer(container: Container, patience: AbortSignal): Promise<MeasuredUsage | undefined> {
+		const last = this.lastLayer(container);
+		if (last !== undefined || patience.aborted) return last;
+		const outOfPatience = once(patience, 'abort').then(() => undefined);
+		return await Promise.race([this.#layers.measured(this.#layerPath(container)), outOfPatience]);
+	}
+
 	#container({ metadata }: Container, layer: MeasuredUsage | undefined): ContainerStatsInit | undefined {
 		const { id, config, createdAtNs, cgroupsPath } = metadata;
 		const now = this.#options.containers.get(id);
 		if (now === undefined) return undefined;
-		const usage = isAlive(now) ? this.#options.cgroups.usage(cgroupsPath) : undefined;
+		const usage = hasCgroup(now) ? this.#options.cgroups.usage(cgroupsPath) : undefined;
 		return {
 			attributes: { id, metadata: config.metadata, labels: config.labels, annotations: config.annotations },
 			writable_layer: toWritableLayer(this.#layerPath(now), layer),
@@ -114,21 +128,20 @@ export class Stats {
 	}
 
 	#listed(container: Container): ContainerStatsInit | undefined {
-		return this.#container(container, this.#layers.last(this.#layerPath(container)));
+		return this.#container(container, this.lastLayer(container));
 	}
 
 	#pod(sandbox: Sandbox, containers: readonly Container[]): LinuxPodSandboxStatsInit {
 		if (sandbox.status.state !== 'ready') return {};
-		const { id, createdAtNs, cgroupParent, config, hostNetwork } = sandbox.metadata;
+		const { id, createdAtNs, cgroupParent, config } = sandbox.metadata;
 		const hasOwnCgroup = (config.linux?.cgroup_parent ?? '') !== '';
 		const parts = [
 			this.#options.sandboxCgroup(sandbox),
-			...containers.filter(isAlive).map(({ metadata }) => metadata.cgroupsPath),
+			...containers.filter(hasCgroup).map(({ metadata }) => metadata.cgroupsPath),
 		];
 		const paths = hasOwnCgroup ? [cgroupParent] : parts;
 		const usages = paths.map((path) => this.#options.cgroups.usage(path));
-		const interfaces =
-			hostNetwork || sandbox.status.pause === undefined ? [] : readNetDev(sandbox.status.pause.pid);
+		const interfaces = interfacesOf(sandbox);
 		const atNs = nowNs();
 		const usage = hasOwnCgroup && usages[0] !== undefined ? usages[0] : sumUsage(usages);
 		const { cpu, memory, io } = this.#processStats(id, usage, createdAtNs);
@@ -163,11 +176,6 @@ export class Stats {
 	#layerPath(container: Container): string {
 		return join(this.#options.containers.layerFolder(container.metadata.id), 'upper');
 	}
-}
-
-function isAlive({ status }: Container): boolean {
-	const state = stateOf(status);
-	return state === 'CONTAINER_RUNNING' || state === 'CONTAINER_CREATED';
 }
 
 const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
