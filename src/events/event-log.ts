@@ -1,6 +1,6 @@
 /**
  * The newest entries, kept once for all readers, so that neither many readers nor slow ones take memory. A reader that
- * falls behind by more than the limit misses the oldest and is told how many. Nothing is kept while nobody reads.
+ * falls behind by more than the limit has missed some, and reads no further. Nothing is kept while nobody reads.
  */
 export class EventLog<T> {
 	readonly #limit: number;
@@ -27,16 +27,19 @@ export class EventLog<T> {
 		this.#wake();
 	}
 
-	/** Every entry from this call on, in order, until `signal` aborts; what is there by then still comes. */
-	read(signal: AbortSignal, onMissed: (count: number) => void): AsyncIterable<T> {
+	/**
+	 * Every entry from this call on, in order, until `signal` aborts; what is there by then still comes. Fails with the
+	 * error that `behind` makes when the reader has fallen behind by so many entries that the oldest are gone.
+	 */
+	read(signal: AbortSignal, behind: (count: number) => Error): AsyncIterable<T> {
 		this.#readers += 1;
-		return this.#follow(this.#next, signal, onMissed);
+		return this.#follow(this.#next, signal, behind);
 	}
 
 	async *#follow(
 		begin: number,
 		signal: AbortSignal,
-		onMissed: (count: number) => void,
+		behind: (count: number) => Error,
 	): AsyncGenerator<T, void, undefined> {
 		signal.addEventListener('abort', () => this.#wake(), { once: true });
 		try {
@@ -45,9 +48,8 @@ export class EventLog<T> {
 					if (signal.aborted) return;
 					await new Promise<void>((resolve) => this.#waiting.add(resolve));
 				}
-				const missed = this.#next - this.#limit - at;
-				if (missed > 0) onMissed(missed);
-				at += Math.max(missed, 0);
+				const waiting = this.#next - at;
+				if (waiting > this.#limit) throw behind(waiting);
 				yield this.#entries[at % this.#limit] as T;
 			}
 		} finally {

@@ -1,4 +1,4 @@
-import { resourceExhausted } from '#base/errors.ts';
+import { dataLoss, resourceExhausted } from '#base/errors.ts';
 import type { ContainerEventResponseInit } from '#cri-api';
 import { containerStatusToCri } from '../container/to-cri.ts';
 import type { Container } from '../container/types.ts';
@@ -6,9 +6,9 @@ import type { LifecycleEvent } from '../events/event-bus.ts';
 import { EventLog } from '../events/event-log.ts';
 import { sandboxStatusToCri } from '../sandbox/to-cri.ts';
 import type { Sandbox } from '../sandbox/types.ts';
-import type { Call, Daemon, StreamHandler } from './types.ts';
+import type { Daemon, StreamHandler } from './types.ts';
 
-/** Events that a reader may lag behind before it misses the oldest. */
+/** Events that a reader may lag behind. */
 const LAG_LIMIT = 4096;
 /** A kubelet has one; without a limit a broken client could take all memory. */
 const READERS_LIMIT = 512;
@@ -20,7 +20,11 @@ interface Moment {
 	readonly containers: readonly Container[];
 }
 
-/** GetContainerEvents: every event from now on, in order, until the client leaves. */
+/**
+ * GetContainerEvents: every event from now on, in order, until the client leaves. A client that is too slow is told by
+ * DATA_LOSS, which ends the stream: with a gap it would believe what is no longer so. A kubelet then lists everything
+ * anew and connects again (Evented PLEG).
+ */
 export const getContainerEvents: StreamHandler<'GetContainerEvents'> = async function* (
 	daemon,
 	_request,
@@ -30,12 +34,13 @@ export const getContainerEvents: StreamHandler<'GetContainerEvents'> = async fun
 	if (log.readers >= READERS_LIMIT)
 		throw resourceExhausted(`${log.readers} clients read events already; end some of those streams`);
 	using _counted = daemon.metrics.streamOpened('events');
-	let total = 0;
-	const onMissed = (count: number): void => {
-		dropped(daemon, call, total, count);
-		total += count;
+	const behind = (count: number): Error => {
+		daemon.metrics.eventsDropped(count);
+		return dataLoss(
+			`${count} events were dropped: they were not read in time; list what there is, then read events anew`,
+		);
 	};
-	for await (const moment of log.read(call.signal, onMissed)) yield toCriEvent(moment);
+	for await (const moment of log.read(call.signal, behind)) yield toCriEvent(moment);
 };
 
 const logs = new WeakMap<Daemon, EventLog<Moment>>();
@@ -51,13 +56,6 @@ function logOf(daemon: Daemon): EventLog<Moment> {
 	});
 	logs.set(daemon, log);
 	return log;
-}
-
-function dropped(daemon: Daemon, call: Call, before: number, count: number): void {
-	daemon.metrics.eventsDropped(count);
-	// Once, then at every doubling: a reader that hangs must not fill the log.
-	if (before === 0 || Math.floor(Math.log2(before + count)) > Math.floor(Math.log2(before)))
-		call.log.warn('A reader of events is too slow: the oldest ones are dropped', { dropped: before + count });
 }
 
 function toCriEvent({ event, sandbox, containers }: Moment): ContainerEventResponseInit {
