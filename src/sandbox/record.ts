@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { dataLoss } from '#base/errors.ts';
-import type { PodSandboxConfig } from '#cri-api';
+import type { LinuxContainerResourcesInit, PodSandboxConfig } from '#cri-api';
 import type { ProcessIdentity } from '#runtime';
 import type { NetworkResult } from '../network/types.ts';
 import {
@@ -74,6 +74,8 @@ export const sandboxShape: Shape<Sandbox> = object<Sandbox>({
 		message: text,
 		networkReleased: flag,
 		timeline: list(stageShape),
+		overhead: optional(objectWith<LinuxContainerResourcesInit>({})),
+		resources: optional(objectWith<LinuxContainerResourcesInit>({})),
 	}),
 });
 

@@ -1,5 +1,5 @@
 /** A pod sandbox: metadata that never changes, and a status that is replaced whole. */
-import type { PodSandboxConfig } from '#cri-api';
+import type { LinuxContainerResourcesInit, PodSandboxConfig } from '#cri-api';
 import type { ProcessIdentity } from '#runtime';
 import type { NetworkResult } from '../network/types.ts';
 
@@ -39,6 +39,9 @@ export interface SandboxStatus {
 	/** The network is released (idempotent StopPodSandbox). */
 	readonly networkReleased: boolean;
 	readonly timeline: readonly Stage[];
+	/** What UpdatePodSandboxResources has said since; undefined: what the config says. */
+	readonly overhead?: LinuxContainerResourcesInit | undefined;
+	readonly resources?: LinuxContainerResourcesInit | undefined;
 }
 
 export interface Sandbox {

@@ -68,13 +68,15 @@ class Operation {
 	readonly startedMs = performance.now();
 	readonly #daemon: Daemon;
 	readonly #log: Log;
+	readonly #objects: Objects;
 	readonly #stages: StageTime[] = [];
 	#hasEnded = false;
 
 	constructor(daemon: Daemon, name: RpcName, request: object, signal: AbortSignal, number: number) {
 		this.#daemon = daemon;
 		this.name = name;
-		this.#log = daemon.log.child({ request: number, rpc: name, ...objectsOf(request) });
+		this.#objects = objectsOf(request);
+		this.#log = daemon.log.child({ request: number, rpc: name, ...this.#objects });
 		this.call = { signal, log: this.#log, stage: (stage, work) => this.#stage(stage, work) };
 		daemon.metrics.operationBegan(this);
 	}
@@ -92,7 +94,12 @@ class Operation {
 		const failure = fromSystemError(`${this.name} failed`, error);
 		const fields = { ...this.#finish(failure.condition), error: failure.message };
 		if (!EXPECTED.has(failure.condition))
-			this.#daemon.recentErrors.add({ rpc: this.name, code: failure.condition, message: failure.message });
+			this.#daemon.recentErrors.add({
+				rpc: this.name,
+				code: failure.condition,
+				message: failure.message,
+				...this.#objects,
+			});
 		if (failure.condition === 'INTERNAL')
 			this.#log.error(`${this.name} failed`, { ...fields, stack: stackOf(failure) });
 		else if (EXPECTED.has(failure.condition)) this.#log.info(`${this.name} failed`, fields);
@@ -135,8 +142,14 @@ function stackOf(error: Error): string {
 	return cause instanceof Error ? `${error.stack}\ncaused by: ${cause.stack}` : String(error.stack);
 }
 
-/** What a request is about, for the log line. */
-function objectsOf(request: object): LogFields {
+interface Objects {
+	readonly sandbox?: string;
+	readonly container?: string;
+	readonly image?: string;
+}
+
+/** What a request is about. */
+function objectsOf(request: object): Objects {
 	const { pod_sandbox_id, container_id, image } = request as {
 		pod_sandbox_id?: string;
 		container_id?: string;

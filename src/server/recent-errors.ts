@@ -4,6 +4,10 @@ export interface RecentError {
 	readonly rpc: string;
 	readonly code: string;
 	readonly message: string;
+	/** What the request named, as it named it: ids may be abbreviated. */
+	readonly sandbox?: string;
+	readonly container?: string;
+	readonly image?: string;
 }
 
 const KEPT = 20;
@@ -15,6 +19,12 @@ export class RecentErrors {
 	add(error: Omit<RecentError, 'time'>): void {
 		this.#errors.push({ time: new Date().toISOString(), ...error });
 		if (this.#errors.length > KEPT) this.#errors.shift();
+	}
+
+	/** Those of one sandbox or container, oldest first. */
+	of(id: string): readonly RecentError[] {
+		const isIt = (named: string | undefined): boolean => named !== undefined && id.startsWith(named);
+		return this.#errors.filter(({ sandbox, container }) => isIt(sandbox) || isIt(container));
 	}
 
 	/** Oldest first. */

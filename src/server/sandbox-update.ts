@@ -1,7 +1,9 @@
-import { unsupported } from './unsupported.ts';
+import { updateSandboxResources } from '../sandbox/update-resources.ts';
+import { requireId } from './require-id.ts';
+import type { UnaryHandler } from './types.ts';
 
-/** UpdatePodSandboxResources: not yet. */
-export const updatePodSandboxResources = unsupported(
-	'UpdatePodSandboxResources',
-	'the resources of containers can be changed by UpdateContainerResources',
-);
+export const updatePodSandboxResources: UnaryHandler<'UpdatePodSandboxResources'> = (daemon, request) => {
+	requireId('pod_sandbox_id', request.pod_sandbox_id);
+	updateSandboxResources(daemon, request);
+	return {};
+};

@@ -4,7 +4,7 @@ import type { Daemon, UnaryHandler } from './types.ts';
 /** Handlers that a pod may name: none, and ours by name. They are the same. */
 export const RUNTIME_HANDLERS: readonly string[] = ['', 'gantry'];
 
-/** Status: conditions, what the handlers can do, and with `verbose` the configuration and the last errors. */
+/** Status: conditions, what the handlers can do, and with `verbose` the configuration, the last errors and what is under way. */
 export const status: UnaryHandler<'Status'> = (daemon, request) => ({
 	status: { conditions: [runtimeReady(daemon), networkReady(daemon)] },
 	runtime_handlers: RUNTIME_HANDLERS.map((name) => handler(name, daemon)),
@@ -52,5 +52,9 @@ function verboseInfo(daemon: Daemon): Record<string, string> {
 		}),
 		recentErrors: JSON.stringify(daemon.recentErrors.list()),
 		pulls: JSON.stringify(daemon.pulls.list()),
+		making: JSON.stringify({
+			sandboxes: daemon.sandboxes.names.making(),
+			containers: daemon.containers.names.making(),
+		}),
 	};
 }

@@ -8,6 +8,12 @@ export interface Holder {
 	stage: string;
 }
 
+/** What is being made, for people. */
+export interface Making extends Readonly<Holder> {
+	readonly name: string;
+	readonly seconds: number;
+}
+
 interface Entry {
 	readonly holder: Holder;
 	readonly sinceMs: number;
@@ -81,6 +87,13 @@ export class Names {
 		return this.#entries.get(name)?.holder.id;
 	}
 
+	/** What is being made at this moment, the oldest first, and how far it is. */
+	making(): readonly Making[] {
+		return [...this.#entries]
+			.filter(([, entry]) => entry.making !== undefined)
+			.map(([name, { holder, sinceMs }]) => ({ ...holder, name, seconds: secondsSince(sinceMs) }));
+	}
+
 	#begin(name: string, make: (holder: Holder) => Promise<void>): Entry {
 		const holder: Holder = { id: newId(), stage: 'begin' };
 		const entry: Entry = { holder, sinceMs: performance.now(), making: undefined, delivered: 'no' };
@@ -113,13 +126,15 @@ export class Names {
 	}
 
 	#stillRunning(name: string, entry: Entry): Error {
-		const seconds = ((performance.now() - entry.sinceMs) / 1000).toFixed(1);
+		const seconds = secondsSince(entry.sinceMs).toFixed(1);
 		return deadlineExceeded(
 			`Cannot wait any longer for ${this.#kind} ${name}: ${entry.holder.id} has been making it for ${seconds} s ` +
 				`and is at stage ${entry.holder.stage}; a retry with the same metadata gets its result`,
 		);
 	}
 }
+
+const secondsSince = (ms: number): number => (performance.now() - ms) / 1000;
 
 function isTaken({ making, delivered, holder }: Entry, isRetryFor: (id: string) => boolean): boolean {
 	if (making !== undefined) return false;
