@@ -113,6 +113,36 @@ test('the same walk over the socket, with our own client', async (context) => {
 		);
 	});
 
+	await context.test('the same lists, streamed', async () => {
+		const sandboxes = await Array.fromAsync(cri.StreamPodSandboxes());
+		assert.deepEqual(
+			sandboxes.flatMap(({ pod_sandboxes }) => pod_sandboxes),
+			(await cri.ListPodSandbox()).items,
+		);
+		const containers = await Array.fromAsync(cri.StreamContainers());
+		assert.deepEqual(
+			containers.flatMap((piece) => piece.containers),
+			(await cri.ListContainers()).containers,
+		);
+		const images = await Array.fromAsync(cri.StreamImages());
+		assert.deepEqual(
+			images.flatMap((piece) => piece.images),
+			(await cri.ListImages()).images,
+		);
+		const stats = await Array.fromAsync(cri.StreamContainerStats());
+		assert.equal(stats[0]?.container_stats[0]?.attributes?.id, container);
+		const podStats = await Array.fromAsync(cri.StreamPodSandboxStats());
+		assert.equal(podStats[0]?.pod_sandbox_stats[0]?.attributes?.id, pod);
+		const metrics = await Array.fromAsync(cri.StreamPodSandboxMetrics());
+		assert.equal(metrics[0]?.pod_sandbox_metrics[0]?.pod_sandbox_id, pod);
+	});
+
+	await context.test('UpdatePodSandboxResources', async () => {
+		await cri.UpdatePodSandboxResources({ pod_sandbox_id: pod, resources: { cpu_shares: 512 } });
+		const { info } = await cri.PodSandboxStatus({ pod_sandbox_id: pod, verbose: true });
+		assert.equal(JSON.parse(info.info ?? '').resources.cpu_shares, '512');
+	});
+
 	await context.test('UpdateContainerResources', async () => {
 		await cri.UpdateContainerResources({
 			container_id: container,
