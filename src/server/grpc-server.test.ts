@@ -131,6 +131,27 @@ describe('gRPC server', () => {
 		assert.deepEqual(seen, ['one']);
 	});
 
+	it('goes on when a client leaves in the middle of a list', async () => {
+		const left = Promise.withResolvers<void>();
+		dispatcher = {
+			unary: async () => ({}),
+			async *stream() {
+				try {
+					for (;;) yield { images: [{ id: 'x'.repeat(100_000) }] };
+				} finally {
+					left.resolve();
+				}
+			},
+		};
+		const cancel = new AbortController();
+		for await (const { images } of client.stream('StreamImages', {}, { signal: cancel.signal })) {
+			assert.equal(images.length, 1);
+			cancel.abort();
+		}
+		await left.promise;
+		await client.call('Version', {});
+	});
+
 	it('sets the mode of the socket', () =>
 		assert.equal(statSync(join(folder, 'cri.sock')).mode & 0o777, 0o640));
 
@@ -184,6 +205,28 @@ describe('gRPC server', () => {
 		})();
 		await Promise.all([assert.rejects(hanging), streaming]);
 		assert.deepEqual(events, ['one']);
+	});
+
+	it('stops with a list that is not whole: its reader is told', async () => {
+		const path = join(folder, 'part.sock');
+		const second = await start(path);
+		dispatcher = {
+			unary: () => assert.fail('no call'),
+			async *stream(_name, _request, signal) {
+				yield { images: [{ id: 'one' }] };
+				await new Promise((resolve) => signal.addEventListener('abort', resolve));
+			},
+		};
+		using other = createCriClient(`unix://${path}`);
+		const ids: string[] = [];
+		const reading = (async () => {
+			for await (const { images } of other.stream('StreamImages', {})) {
+				ids.push(...images.map(({ id }) => id));
+				void second.stop(1000);
+			}
+		})();
+		await assert.rejects(reading, /The daemon stops/);
+		assert.deepEqual(ids, ['one']);
 	});
 });
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { ContainerState, ContainerStats } from '#cri-api';
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts';
@@ -89,6 +91,21 @@ describe('what containers use', () => {
 		assert.equal(stats.cpu, null);
 		assert.equal(stats.memory, null);
 		assert.ok(Number(stats.writable_layer?.used_bytes?.value) >= 2 * MIB);
+	});
+
+	it('ImageFsInfo counts what du counts; of images all but the folders and small files around the layers', async () => {
+		const { image_filesystems, container_filesystems } = await daemon.cri.ImageFsInfo();
+		const du = (folder: string, option: string): number =>
+			Number.parseInt(
+				execFileSync('du', ['-s', option, join(daemon.folder, 'root', folder)], { encoding: 'utf8' }),
+				10,
+			);
+		const [written] = container_filesystems;
+		assert.equal(Number(written?.used_bytes?.value), du('containers', '-B1'));
+		assert.equal(Number(written?.inodes_used?.value), du('containers', '--inodes'));
+		const told = Number(image_filesystems[0]?.used_bytes?.value);
+		const counted = du('images', '-B1');
+		assert.ok(told <= counted && told > counted - 100_000, `${told} of ${counted}`);
 	});
 
 	it('lists by id, sandbox and labels', async () => {
