@@ -126,6 +126,13 @@ export interface CreateOptions extends CallOptions {
 	}[];
 	/** Binds whose source lies in the mount namespace of another container of this shim (a pod's /dev/shm): destination → its id. */
 	readonly mountsOf?: Readonly<Record<string, string>>;
+	/**
+	 * Mounts of type overlay that show an image, read-only: destination → two or more layers, topmost first, and the
+	 * folder of them that is wanted ('' for all). In a user namespace they are idmapped as the root is.
+	 */
+	readonly images?: Readonly<
+		Record<string, { readonly lowers: readonly string[]; readonly subPath: string }>
+	>;
 	/** Bind namespaces to files on the host, for CNI plug-ins: name as in /proc/PID/ns. Undone by delete. */
 	readonly pins?: readonly { readonly name: string; readonly path: string }[];
 	/** Runs the program without waiting for start; not with poststart hooks, which belong to start. */

@@ -125,6 +125,7 @@ int make_source_here(struct plan *plan, const struct op *op, int *fd, struct fai
 	case OP_ROOT_OVERLAY: return overlay_source(plan, op, fd, failure);
 	case OP_ROOT_BIND: return root_bind_source(plan, op, fd, failure);
 	case OP_MOUNT_BIND: return bind_source(plan, op, fd, failure);
+	case OP_MOUNT_IMAGE: return image_source(plan, op, fd, failure);
 	case OP_MAKE_DEVICE: return device_source(plan, op, fd, failure);
 	default: return fail(failure, EINVAL, "operation %u asks nothing of the host's side", op->code);
 	}
@@ -148,4 +149,17 @@ int op_mount_bind_run(struct plan *plan, const struct op *op, struct failure *fa
 	result = attach_mount(mount, target);
 	if (result < 0) return fail(failure, -result, "cannot bind %s at %s", arguments.source, arguments.target);
 	return set_propagation(mount, arguments.propagation, failure, arguments.target);
+}
+
+int op_mount_image_run(struct plan *plan, const struct op *op, struct failure *failure)
+{
+	DECODE(mount_image, arguments);
+	AUTO_CLOSE int mount = -1;
+	/* The creator makes it: a namespace of its own for the layers is none that this process could come back from. */
+	int result = make_source(plan, op, true, &mount, failure);
+	if (result < 0) return result;
+	AUTO_CLOSE int target = open_target(plan, "mount the image", arguments.target, true, failure);
+	if (target < 0) return target;
+	result = attach_mount(mount, target);
+	return result < 0 ? fail(failure, -result, "cannot mount the image at %s", arguments.target) : 0;
 }

@@ -55,6 +55,7 @@ int run_inside_op(struct plan *plan, const struct op *op, struct failure *failur
 	case OP_ROOT_IDMAP: return op_root_idmap_run(plan, op, failure);
 	case OP_MOUNT_FS: return op_mount_fs_run(plan, op, failure);
 	case OP_MOUNT_BIND: return op_mount_bind_run(plan, op, failure);
+	case OP_MOUNT_IMAGE: return op_mount_image_run(plan, op, failure);
 	case OP_MAKE_FOLDER_IN: return op_make_folder_in_run(plan, op, failure);
 	case OP_MAKE_SYMLINK: return op_make_symlink_run(plan, op, failure);
 	case OP_MAKE_DEVICE: return op_make_device_run(plan, op, failure);

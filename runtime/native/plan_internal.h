@@ -105,6 +105,7 @@ int op_pivot_run(struct plan *plan, const struct op *op, struct failure *failure
 int op_root_readonly_run(struct plan *plan, const struct op *op, struct failure *failure);
 int op_root_propagation_run(struct plan *plan, const struct op *op, struct failure *failure);
 int op_mount_fs_run(struct plan *plan, const struct op *op, struct failure *failure);
+int op_mount_image_run(struct plan *plan, const struct op *op, struct failure *failure);
 int op_mount_bind_run(struct plan *plan, const struct op *op, struct failure *failure);
 int op_make_folder_in_run(struct plan *plan, const struct op *op, struct failure *failure);
 int op_make_symlink_run(struct plan *plan, const struct op *op, struct failure *failure);
@@ -121,10 +122,12 @@ int make_source_here(struct plan *plan, const struct op *op, int *fd, struct fai
 int copy_null(struct failure *failure);
 /* Keeps the host's /dev/null, checked to be it, as a detached mount: after the pivot it is out of reach. */
 int keep_null(struct plan *plan, struct failure *failure);
+int image_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
 int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
 /* ---- plan_layers.c; of the creator alone */
 /* maps NULL: none. */
-int placed_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, int *fd, struct failure *failure);
+int placed_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, const char *sub_path, int *fd,
+		   struct failure *failure);
 int root_bind_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
 int bind_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);
 int device_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure);

@@ -69,8 +69,18 @@ static int place_upper(struct plan *plan, const struct op_root_overlay *overlay,
 	return result < 0 ? result : append(options, ",workdir=layer", work, failure);
 }
 
+static int take_folder(const char *mounted, const char *sub_path, int *fd, struct failure *failure)
+{
+	AUTO_CLOSE int all = open(mounted, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int folder = all < 0 ? -errno : open_in_root(all, *sub_path ? sub_path : ".", O_PATH | O_DIRECTORY, 0, 0);
+	if (folder < 0) return fail(failure, -folder, "cannot open the folder %s of the overlay", sub_path);
+	*fd = open_tree(folder, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	return *fd < 0 ? fail(failure, errno, "cannot take the overlay out of its namespace") : 0;
+}
+
 /* In the passing namespace, whose mounts nobody else sees. */
-static int make_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, int *fd, struct failure *failure)
+static int make_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, const char *sub_path, int *fd,
+			struct failure *failure)
 {
 	char options[OPTIONS_MAX] = "";
 	if (mount("", "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0 || mount("tmpfs", overlay->target, "tmpfs", 0, "mode=700") < 0 ||
@@ -82,14 +92,14 @@ static int make_overlay(struct plan *plan, const struct op_root_overlay *overlay
 	if (result < 0) return result;
 	if (mkdir("root", 0700) < 0 || mount("overlay", "root", "overlay", 0, options) < 0)
 		return fail(failure, errno, "cannot make the overlay%s%s", *overlay->upper ? " that writes to " : "", overlay->upper);
-	*fd = open_tree(AT_FDCWD, "root", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	return *fd < 0 ? fail(failure, errno, "cannot take the overlay out of its namespace") : 0;
+	return take_folder("root", sub_path, fd, failure);
 }
 
-int placed_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, int *fd, struct failure *failure)
+int placed_overlay(struct plan *plan, const struct op_root_overlay *overlay, const struct op_root_idmap *maps, const char *sub_path, int *fd,
+		   struct failure *failure)
 {
 	if (unshare(CLONE_NEWNS) < 0) return fail(failure, errno, "cannot make a mount namespace for the layers");
-	int result = make_overlay(plan, overlay, maps, fd, failure);
+	int result = make_overlay(plan, overlay, maps, sub_path, fd, failure);
 	if (setns(plan->mount_namespace, CLONE_NEWNS) == 0) return result;
 	/* Nothing that follows may be done in the wrong namespace. */
 	close_at(fd);

@@ -81,12 +81,13 @@ static bool takes_single_lowers(void)
 	return !takes_anything && fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", "/", 0) == 0;
 }
 
-static int mount_overlay(struct plan *plan, const struct op_root_overlay *arguments, int *fd, struct failure *failure)
+static int mount_overlay(struct plan *plan, const struct op_root_overlay *arguments, const char *sub_path, int *fd, struct failure *failure)
 {
 	struct op_root_idmap maps;
 	char message[200];
 	bool mapped = root_maps(plan, &maps);
-	if (mapped || !takes_single_lowers()) return placed_overlay(plan, arguments, mapped ? &maps : NULL, fd, failure);
+	/* Before Linux 6.15 a folder can be taken only of what is mounted somewhere. */
+	if (mapped || *sub_path || !takes_single_lowers()) return placed_overlay(plan, arguments, mapped ? &maps : NULL, sub_path, fd, failure);
 	AUTO_CLOSE int context = fsopen("overlay", FSOPEN_CLOEXEC);
 	if (context < 0) return fail(failure, errno, "this kernel has no overlay");
 	int result = fsconfig(context, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0 ? fail(failure, errno, "overlay takes no source") : 0;
@@ -107,12 +108,25 @@ int overlay_source(struct plan *plan, const struct op *op, int *fd, struct failu
 {
 	DECODE(root_overlay, arguments);
 	struct statfs made;
-	int result = mount_overlay(plan, &arguments, fd, failure);
+	int result = mount_overlay(plan, &arguments, "", fd, failure);
 	if (result < 0 || *arguments.upper == 0) return result;
 	/* Without room for its work folder the kernel makes the overlay all the same, but read-only. */
 	if (fstatfs(*fd, &made) == 0 && (made.f_flags & ST_RDONLY) == 0) return 0;
 	close_at(fd);
 	return fail(failure, ENOSPC, "overlay has no room for its work folder in %s", arguments.work);
+}
+
+int image_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure)
+{
+	DECODE(mount_image, arguments);
+	const struct op_root_overlay overlay = {.target = arguments.place, .lowers = arguments.lowers, .upper = "", .work = "", .options = ""};
+	AUTO_CLOSE int mount = -1;
+	int result = mount_overlay(plan, &overlay, arguments.sub_path, &mount, failure);
+	if (result < 0) return result;
+	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | mount_attributes(arguments.set)};
+	if ((result = change_mount(mount, false, &attributes)) < 0) return fail(failure, -result, "cannot set the options of the image at %s", arguments.target);
+	*fd = take_fd(&mount);
+	return 0;
 }
 
 int root_bind_source(struct plan *plan, const struct op *op, int *fd, struct failure *failure)

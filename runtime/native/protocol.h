@@ -1618,6 +1618,32 @@ static inline void op_pivot_encode(struct writer *w, const struct op_pivot *in)
 /* Remount the root read-only (after pivot). */
 #define OP_ROOT_READONLY 42u
 
+/* Mount an image, read-only, at `target` in the root: an overlay of two or more lowers, topmost first, idmapped as root_idmap says. sub_path: only that folder of it, whose symlinks stay in the image; '' is all. place: a folder of the host to make it at, seen by nobody. set: more MS_* flags. */
+#define OP_MOUNT_IMAGE 44u
+struct op_mount_image {
+	const char *target;
+	struct list lowers; /* of str */
+	const char *sub_path;
+	const char *place;
+	uint64_t set;
+};
+static inline bool op_mount_image_decode(struct reader *r, struct op_mount_image *out)
+{
+	return get_str(r, &out->target) &&
+		get_list(r, &out->lowers) &&
+		get_str(r, &out->sub_path) &&
+		get_str(r, &out->place) &&
+		get_u64(r, &out->set);
+}
+static inline void op_mount_image_encode(struct writer *w, const struct op_mount_image *in)
+{
+	put_str(w, in->target);
+	put_list(w, in->lowers);
+	put_str(w, in->sub_path);
+	put_str(w, in->place);
+	put_u64(w, in->set);
+}
+
 /* Propagation of the root mount (rootfsPropagation). */
 #define OP_ROOT_PROPAGATION 43u
 struct op_root_propagation {

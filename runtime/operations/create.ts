@@ -72,7 +72,7 @@ export async function createContainer(
 }
 
 async function planContext(planning: Planning, options: CreateOptions): Promise<PlanContext> {
-	const { id, bundle, overlay, joins, mountsOf, pins, folders, startAtOnce } = options;
+	const { id, bundle, overlay, joins, mountsOf, images, pins, folders, startAtOnce } = options;
 	const seccomp = options.spec.linux?.seccomp;
 	return {
 		id,
@@ -82,6 +82,7 @@ async function planContext(planning: Planning, options: CreateOptions): Promise<
 		...(overlay && { overlay }),
 		...(joins && { joins }),
 		...(mountsOf && { mountsOf }),
+		...(images && { images }),
 		...(pins && { pins }),
 		...(folders && { folders }),
 		...(startAtOnce && { startAtOnce }),

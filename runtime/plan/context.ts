@@ -6,7 +6,10 @@ import type { CreateOptions } from '../types.ts';
 
 /** What a plan depends on beside the spec. Lowering reads nothing else: no file, no clock, no kernel. */
 export interface PlanContext
-	extends Pick<CreateOptions, 'overlay' | 'joins' | 'mountsOf' | 'pins' | 'folders' | 'startAtOnce'> {
+	extends Pick<
+		CreateOptions,
+		'overlay' | 'joins' | 'mountsOf' | 'images' | 'pins' | 'folders' | 'startAtOnce'
+	> {
 	readonly id: string;
 	/** Absolute path of the bundle. */
 	readonly bundle: string;

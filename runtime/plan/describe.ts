@@ -76,6 +76,12 @@ const DESCRIPTIONS: { readonly [N in OpName]: (args: OpArgs<N>) => string } = {
 	mount_fs: ({ fstype, target, flags, data, propagation }) =>
 		`mount ${fstype} at ${target}${note([...flagNames(flags), data, ...flagNames(propagation)])}`,
 	mount_bind: describeBind,
+	mount_image: ({ target, lowers, sub_path, set }) =>
+		`mount an image at ${target}${note([
+			`${lowers.length} layers`,
+			sub_path !== '' && `folder ${sub_path}`,
+			...flagNames(set),
+		])}`,
 	make_folder_in: ({ path, mode }) => `make the folder ${path} in the root (${octal(mode)})`,
 	make_symlink: ({ path, content }) => `link ${path} to ${content}`,
 	make_device: ({ path, mode }) => `make the device ${path} (${octal(mode)})`,

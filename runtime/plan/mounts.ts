@@ -1,7 +1,7 @@
 import type { OciMount, OciSpec } from '../oci/spec.ts';
 import type { Op } from '../shim/codec.ts';
 import { cgroupMountOps } from './cgroup-mount.ts';
-import { type PlanContext, refuse } from './context.ts';
+import { type PlanContext, refuse, rootPath } from './context.ts';
 import { type MountOptions, parseMountOptions } from './mount-options.ts';
 import { idMap } from './namespaces.ts';
 
@@ -20,6 +20,9 @@ export function mountOps(spec: OciSpec, cgroupsPath: string, context: PlanContex
 		if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
 			return cgroupMountOps(spec, mount.destination, options, cgroupsPath, context);
 		}
+		const image = context.images?.[mount.destination];
+		if (mount.type === 'overlay' && image !== undefined)
+			return [imageOp(spec, mount, options, image, context)];
 		return [fileSystemOp(mount, mount.type, options, spec.linux?.mountLabel)];
 	});
 }
@@ -47,6 +50,23 @@ function fileSystemOp(mount: OciMount, fstype: string, options: MountOptions, mo
 		flags: options.set,
 		data: withLabel(options.data.join(','), label),
 		propagation: options.propagation,
+	};
+}
+
+function imageOp(
+	spec: OciSpec,
+	{ destination }: OciMount,
+	{ set }: MountOptions,
+	{ lowers, subPath }: NonNullable<PlanContext['images']>[string],
+	context: PlanContext,
+): Op {
+	return {
+		op: 'mount_image',
+		target: destination,
+		lowers,
+		sub_path: subPath,
+		place: rootPath(spec, context.bundle),
+		set,
 	};
 }
 

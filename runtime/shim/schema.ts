@@ -438,6 +438,11 @@ export const OPS = {
 		fields: { no_pivot: 'u32' },
 	},
 	root_readonly: { code: 42, doc: 'Remount the root read-only (after pivot).', fields: {} },
+	mount_image: {
+		code: 44,
+		doc: "Mount an image, read-only, at `target` in the root: an overlay of two or more lowers, topmost first, idmapped as root_idmap says. sub_path: only that folder of it, whose symlinks stay in the image; '' is all. place: a folder of the host to make it at, seen by nobody. set: more MS_* flags.",
+		fields: { target: 'str', lowers: ['str'], sub_path: 'str', place: 'str', set: 'u64' },
+	},
 	root_propagation: {
 		code: 43,
 		doc: 'Propagation of the root mount (rootfsPropagation).',

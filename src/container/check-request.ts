@@ -9,10 +9,12 @@ import type {
 import type { Image } from '#images';
 import { checkRuntimeHandler } from '../sandbox/check-request.ts';
 import { sandboxName } from '../sandbox/metadata.ts';
+import { podNamespaces } from '../sandbox/namespaces.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import type { Daemon } from '../server/types.ts';
 import { checkDevices } from './devices.ts';
 import { checkEnvironment } from './environment.ts';
+import { checkImageMaps, findImageVolumes, type ImageVolume } from './image-volumes.ts';
 import { logPathOf } from './log-path.ts';
 import { checkContainerMetadata } from './metadata.ts';
 import { checkMounts } from './mounts.ts';
@@ -24,6 +26,7 @@ export interface ContainerRequest {
 	readonly metadata: ContainerMetadata;
 	readonly sandbox: Sandbox;
 	readonly image: Image;
+	readonly imageVolumes: readonly ImageVolume[];
 	readonly security: LinuxContainerSecurityContext | undefined;
 	readonly privileged: boolean;
 	/** Absolute, or '' for none. */
@@ -50,11 +53,17 @@ export function checkContainerRequest(daemon: Daemon, request: CreateContainerRe
 	const security = config.linux?.security_context ?? undefined;
 	checkGroupHasUser(security);
 	checkOneUser(security);
+	const imageVolumes = findImageVolumes(daemon, config.mounts);
+	checkImageMaps(
+		imageVolumes,
+		podNamespaces(sandbox.metadata.config.linux?.security_context?.namespace_options),
+	);
 	return {
 		config,
 		metadata,
 		sandbox,
 		image: imageOf(daemon, config),
+		imageVolumes,
 		security,
 		privileged: checkPrivileged(security, sandbox),
 		logPath: logPathOf(sandbox.metadata.config.log_directory, config.log_path),

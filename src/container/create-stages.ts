@@ -1,7 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { allOf } from '#base/all-of.ts';
 import { fromSystemError, unavailable } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
+import type { Image } from '#images';
 import { type CreatedContainer, type CreateOptions, type PreparedCreate, prepareCreate } from '#runtime';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { nowNs } from '../sandbox/clock.ts';
@@ -11,6 +13,7 @@ import { containerSpec, takenFromSandbox } from '../spec/container-spec.ts';
 import type { ContainerSpecInput, ResolvedUser } from '../spec/input.ts';
 import type { ContainerRequest } from './check-request.ts';
 import type { ImageTree } from './image-tree.ts';
+import { imageMountOptions, leaseImageVolumes } from './image-volumes.ts';
 import { containerSpecInput, layerFolders } from './spec-input.ts';
 import { stopSignalOf } from './stop-signal.ts';
 import type { ContainerMetadata, ContainerStatus } from './types.ts';
@@ -41,8 +44,7 @@ export function newMetadata(
 	request: ContainerRequest,
 	id: string,
 ): ContainerMetadata {
-	const { config, image, sandbox, logPath } = request;
-	const [digestReference = image.id] = image.repoDigests;
+	const { config, image, imageVolumes, sandbox, logPath } = request;
 	return {
 		id,
 		sandboxId: sandbox.metadata.id,
@@ -50,8 +52,15 @@ export function newMetadata(
 		image: {
 			id: image.id,
 			userReference: config.image?.user_specified_image || (config.image?.image ?? ''),
-			ref: digestReference,
+			ref: digestReference(image),
 		},
+		...(imageVolumes.length > 0 && {
+			imageVolumes: imageVolumes.map((volume) => ({
+				index: volume.index,
+				imageId: volume.image.id,
+				ref: digestReference(volume.image),
+			})),
+		}),
 		createdAtNs: nowNs(),
 		folder: containers.records.folderOf(id),
 		logPath,
@@ -61,6 +70,8 @@ export function newMetadata(
 		user: { uid: 0, gid: 0, supplementalGroups: [] },
 	};
 }
+
+const digestReference = ({ id, repoDigests }: Image): string => repoDigests[0] ?? id;
 
 /** The status before the first stage. */
 export function newStatus({ config }: ContainerRequest): ContainerStatus {
@@ -97,9 +108,11 @@ export async function makeLogFolder({ metadata }: Creation): Promise<void> {
 	}
 }
 
-/** Holds the image's layers until the container is removed: in force from the call on, on disk when it settles. */
+/** Holds the layers of its images until the container is removed: in force from the call on, on disk when it settles. */
 export async function leaseLayers({ daemon, metadata }: Creation): Promise<void> {
-	await changing('create.lease', () => daemon.images.lease(metadata.image.id, metadata.id));
+	await changing('create.lease', () =>
+		allOf([daemon.images.lease(metadata.image.id, metadata.id), leaseImageVolumes(daemon, metadata)]),
+	);
 }
 
 /** What its process will be, from the image's files; the bundle is written. Layers must be held. */
@@ -133,13 +146,15 @@ async function createOptions(
 	const { id, logPath } = metadata;
 	const folder = daemon.containers.layerFolder(id);
 	const { stdin, stdin_once } = request.config;
+	const { images, folders } = imageMountOptions(input.images, folder);
 	return {
 		id,
 		bundle: join(metadata.folder, 'bundle'),
 		spec: containerSpec(input),
 		...takenFromSandbox(input),
 		overlay: { lowers, upper: join(folder, 'upper'), work: join(folder, 'work') },
-		folders: await layerFolders(folder, tree, volumes, input.sandbox.namespaces.user),
+		...(input.images.length > 0 && { images }),
+		folders: [...(await layerFolders(folder, tree, volumes, input.sandbox.namespaces.user)), ...folders],
 		...(logPath === '' ? {} : { log: { path: logPath, lineMax: daemon.config.runtime.logLineMaxBytes } }),
 		stdin,
 		stdinOnce: stdin_once,

@@ -11,6 +11,7 @@ import type { IDMapping, Mount, MountPropagation } from '#cri-api';
 import type { OciIdMapping } from '#runtime';
 import type { HostFacts } from '../spec/host-facts.ts';
 import type { ResolvedMount } from '../spec/input.ts';
+import { checkImageMount, destinationOf } from './image-volumes.ts';
 import { type HostMount, mountOf, readMounts } from './mount-table.ts';
 
 const PROPAGATION: Readonly<Record<MountPropagation, string>> = {
@@ -41,12 +42,8 @@ function checkMount(field: string, mount: Mount): void {
 	checkPath(`${field}.container_path`, mount.container_path);
 	if (posix.normalize(mount.container_path) === '/')
 		throw invalidArgument(`${field}.container_path is the root itself`);
-	if (mount.image !== null || mount.image_sub_path !== '') {
-		throw unimplemented(
-			`${field}.image: volumes from images are not supported yet; use a volume of another kind`,
-		);
-	}
-	checkPath(`${field}.host_path`, mount.host_path);
+	checkImageMount(field, mount);
+	if (mount.image === null) checkPath(`${field}.host_path`, mount.host_path);
 	const unknown = mount.mount_options.find((option) => !EXTRA_OPTIONS.has(option));
 	if (unknown !== undefined) {
 		throw invalidArgument(
@@ -73,8 +70,12 @@ function checkPath(field: string, path: string): void {
 	if (path.includes('\0')) throw invalidArgument(`${field} has a NUL character in it`);
 }
 
-/** The mounts with their sources found (a missing one is made as a folder) and their propagation checked. */
-export async function resolveMounts(mounts: readonly Mount[]): Promise<readonly ResolvedMount[]> {
+/**
+ * The mounts of the node's files, with their sources found (a missing one is made as a folder) and their propagation
+ * checked.
+ */
+export async function resolveMounts(all: readonly Mount[]): Promise<readonly ResolvedMount[]> {
+	const mounts = all.filter(({ image }) => image === null);
 	const table = mounts.some(({ propagation }) => propagation !== 'PROPAGATION_PRIVATE')
 		? await readMounts()
 		: [];
@@ -85,7 +86,7 @@ async function resolveMount(mount: Mount, table: readonly HostMount[]): Promise<
 	const source = await hostPath(mount.host_path);
 	checkPropagation(mount, source, table);
 	return {
-		destination: posix.normalize(mount.container_path).replace(/\/$/, ''),
+		destination: destinationOf(mount),
 		source,
 		options: [
 			'rbind',

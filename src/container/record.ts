@@ -31,6 +31,15 @@ export const containerShape: Shape<Container> = object<Container>({
 		sandboxId: text,
 		config: configShape,
 		image: object<ContainerMetadata['image']>({ id: text, userReference: text, ref: text }),
+		imageVolumes: optional(
+			list(
+				object<NonNullable<ContainerMetadata['imageVolumes']>[number]>({
+					index: integer,
+					imageId: text,
+					ref: text,
+				}),
+			),
+		),
 		createdAtNs: bigInteger,
 		folder: text,
 		logPath: text,

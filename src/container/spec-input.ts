@@ -9,6 +9,7 @@ import type { ContainerRequest } from './check-request.ts';
 import { containerArgs } from './command.ts';
 import { resolveDevices } from './devices.ts';
 import type { ImageTree } from './image-tree.ts';
+import { resolveImageVolumes } from './image-volumes.ts';
 import { resolveMounts } from './mounts.ts';
 import { pidNamespace } from './pid-namespace.ts';
 import { appArmorProfile, seccompProfile, seLinuxLabel } from './security-profile.ts';
@@ -32,9 +33,10 @@ export async function containerSpecInput(
 	const defaults = daemon.config.runtime;
 	const namespaces = podNamespaces(sandbox.metadata.config.linux?.security_context?.namespace_options);
 	const capabilities = containerCapabilities({ privileged, security, host, defaults });
-	const [user, mounts, devices, seccomp] = await Promise.all([
+	const [user, mounts, images, devices, seccomp] = await Promise.all([
 		resolveUser(security, image.config.user, made.tree),
 		resolveMounts(config.mounts),
+		resolveImageVolumes(daemon, request.imageVolumes),
 		resolveDevices(config.devices, privileged),
 		privileged
 			? undefined
@@ -52,6 +54,7 @@ export async function containerSpecInput(
 		user,
 		args: containerArgs(config, image.config),
 		mounts,
+		images,
 		volumes: made.volumes,
 		devices,
 		seccomp,

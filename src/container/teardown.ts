@@ -5,6 +5,7 @@ import type { Launcher } from '#runtime';
 import { CleanUp } from '../sandbox/clean-up.ts';
 import { DELETE_TIMEOUT_MS, deleteFromRuntime } from '../sandbox/runtime-delete.ts';
 import type { Daemon } from '../server/types.ts';
+import { containerOfHolder } from './lease-holder.ts';
 import { containerName } from './metadata.ts';
 import type { Container } from './types.ts';
 
@@ -37,10 +38,18 @@ export async function teardownContainer(
 		changing('remove.files', () => removeTree(launcher, containers.layerFolder(id))),
 	);
 	await cleanUp.step(`release the image of container ${id}`, DELETE_TIMEOUT_MS, () =>
-		changing('remove.lease', () => images.release(id)),
+		changing('remove.lease', () => releaseImages(images, id)),
 	);
 	if (cleanUp.failures.length > before) return cleanUp;
 	await cleanUp.step(`remove ${folder}`, REMOVE_TIMEOUT_MS, () => containers.records.remove(id));
 	if (cleanUp.failures.length === before) containers.delete(id);
 	return cleanUp;
+}
+
+/** What a create that failed has leased no record tells: the leases do. */
+async function releaseImages(images: Daemon['images'], id: string): Promise<void> {
+	const held = images.holders().map(({ holder }) => holder);
+	await Promise.all(
+		held.filter((holder) => containerOfHolder(holder) === id).map((holder) => images.release(holder)),
+	);
 }

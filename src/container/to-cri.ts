@@ -36,12 +36,23 @@ export function containerStatusToCri({ metadata, status }: Container): Container
 		message: status.message,
 		labels: metadata.config.labels,
 		annotations: metadata.config.annotations,
-		mounts: metadata.config.mounts,
+		mounts: mountsOf(metadata),
 		log_path: metadata.logPath,
 		resources: { linux: status.resources },
 		user: { linux: { uid, gid, supplemental_groups: supplementalGroups } },
 		stop_signal: criSignal(metadata.stopSignal),
 	};
+}
+
+/** As they were asked for; a volume from an image with the digest of that (ImageSpec.image_ref). */
+function mountsOf({ config, imageVolumes = [] }: ContainerMetadata): ContainerStatusInit['mounts'] {
+	const refs = new Map(imageVolumes.map(({ index, ref }) => [index, ref]));
+	return config.mounts.map((mount, index) => {
+		const image_ref = refs.get(index);
+		return mount.image === null || image_ref === undefined
+			? mount
+			: { ...mount, image: { ...mount.image, image_ref } };
+	});
 }
 
 /** The image by the name that the user gave it. */

@@ -9,6 +9,10 @@ export interface ContainerMetadata {
 	readonly config: ContainerConfig;
 	/** Image id (config digest), the reference asked for, and the digest reference given back as image_ref. */
 	readonly image: { readonly id: string; readonly userReference: string; readonly ref: string };
+	/** Images mounted as volumes: index in config.mounts, image id, and the digest reference told in the status. */
+	readonly imageVolumes?:
+		| readonly { readonly index: number; readonly imageId: string; readonly ref: string }[]
+		| undefined;
 	readonly createdAtNs: bigint;
 	/** STATE/containers/ID. */
 	readonly folder: string;

@@ -23,6 +23,16 @@ export interface ResolvedMount {
 	readonly gidMappings: readonly OciIdMapping[];
 }
 
+/** An image that is mounted as a volume, read-only. */
+export interface ImageMount {
+	readonly destination: string;
+	/** Its layers, topmost first. */
+	readonly lowers: readonly string[];
+	/** The folder of it that is wanted; '' for all. */
+	readonly subPath: string;
+	readonly options: readonly string[];
+}
+
 /** A device node of the host. */
 export interface ResolvedDevice extends OciDevice {
 	readonly type: 'c' | 'b';
@@ -61,6 +71,7 @@ export interface ContainerSpecInput {
 	readonly user: ResolvedUser;
 	readonly args: readonly string[];
 	readonly mounts: readonly ResolvedMount[];
+	readonly images: readonly ImageMount[];
 	/** Destination and source of the image's anonymous volumes. */
 	readonly volumes: readonly { readonly destination: string; readonly source: string }[];
 	readonly devices: readonly ResolvedDevice[];

@@ -125,6 +125,7 @@ export function sampleContainer(
 		user: { uid: 0, gid: 0, groups: [0], home: '/root' },
 		args: ['sh'],
 		mounts: [],
+		images: [],
 		volumes: [],
 		devices: [],
 		seccomp: undefined,

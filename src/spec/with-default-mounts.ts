@@ -76,8 +76,11 @@ function sys({ sandbox }: ContainerSpecInput, access: string): OciMount {
 }
 
 /** A mount of the request at the same place, or at /dev as a whole, takes the place of the default. */
-export function isReplaced(destination: string, { mounts }: Pick<ContainerSpecInput, 'mounts'>): boolean {
-	return mounts.some(
+export function isReplaced(
+	destination: string,
+	{ mounts, images }: Pick<ContainerSpecInput, 'mounts' | 'images'>,
+): boolean {
+	return [...mounts, ...images].some(
 		(mount) =>
 			mount.destination === destination || (mount.destination === '/dev' && destination.startsWith('/dev/')),
 	);

@@ -1,6 +1,6 @@
 import type { OciMount, OciSpec } from '#runtime';
 import { addMounts, type With, withLinux } from './draft.ts';
-import type { ContainerSpecInput, ResolvedMount } from './input.ts';
+import type { ContainerSpecInput, ImageMount, ResolvedMount } from './input.ts';
 import { isReplaced } from './with-default-mounts.ts';
 
 /** The image's volumes and the request's mounts, all mounts sorted so that none hides one below it. */
@@ -15,7 +15,7 @@ export const withMounts: With<ContainerSpecInput> = (spec, input) => {
 				options: ['rbind', 'rprivate', 'rw'],
 			}),
 		);
-	const all = addMounts(spec, [...volumes, ...input.mounts.map(bindMount)]);
+	const all = addMounts(spec, [...volumes, ...input.mounts.map(bindMount), ...input.images.map(imageMount)]);
 	const sorted = { ...all, mounts: (all.mounts ?? []).toSorted((one, other) => depth(one) - depth(other)) };
 	return withRootPropagation(sorted, input.mounts);
 };
@@ -23,6 +23,11 @@ export const withMounts: With<ContainerSpecInput> = (spec, input) => {
 function bindMount({ destination, source, options, uidMappings, gidMappings }: ResolvedMount): OciMount {
 	const mapped = uidMappings.length > 0 || gidMappings.length > 0;
 	return { destination, type: 'bind', source, options, ...(mapped ? { uidMappings, gidMappings } : {}) };
+}
+
+/** Which layers they are the runtime is told beside the spec (CreateOptions.images). */
+function imageMount({ destination, options }: ImageMount): OciMount {
+	return { destination, type: 'overlay', source: 'overlay', options: ['ro', ...options] };
 }
 
 const depth = ({ destination }: OciMount): number =>

@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, messageOf } from '#base/errors.ts';
 import type { ProcessIdentity } from '#runtime';
+import { containerOfHolder } from '../container/lease-holder.ts';
 import { within } from '../sandbox/clean-up.ts';
 import { killShim } from '../sandbox/end-shim.ts';
 import { findShims } from '../sandbox/find-shims.ts';
@@ -13,8 +14,9 @@ const STEP_TIMEOUT_MS = 30_000;
 
 /** What no record owns: after a reboot, or when somebody removed the state folder, with or without what ran. */
 export interface Orphans {
-	/** Ids of containers that have an image's lease, and that have written something. */
+	/** Holders of leases of images. */
 	readonly holders: readonly string[];
+	/** Ids of containers that have written something. */
 	readonly layers: readonly string[];
 	/** Ids of sandboxes that have files. */
 	readonly files: readonly string[];
@@ -40,7 +42,7 @@ export async function findOrphans(daemon: Daemon, half: Half): Promise<Orphans> 
 		holders: images
 			.holders()
 			.map(({ holder }) => holder)
-			.filter(isLost),
+			.filter((holder) => isLost(containerOfHolder(holder))),
 		layers: (await names(containers.layersFolder)).filter(isLost),
 		files: (await names(sandboxes.filesFolder)).filter(isLost),
 		sockets: sockets.filter((path) => !living.has(path)),

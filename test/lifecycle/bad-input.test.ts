@@ -250,12 +250,6 @@ const CONTAINERS: readonly Case<ContainerConfigInit>[] = [
 		/without the other/,
 	],
 	[
-		'a volume from an image',
-		mount({ host_path: '', image: { image: 'busybox' } }),
-		'UNIMPLEMENTED',
-		/volumes from images/,
-	],
-	[
 		'a device that is none',
 		{ devices: [{ host_path: '/etc/passwd', container_path: '/dev/x', permissions: 'r' }] },
 		'INVALID_ARGUMENT',

@@ -733,6 +733,17 @@ static inline bool walk_op_pivot(struct reader *r)
 }
 
 
+static inline bool walk_op_mount_image(struct reader *r)
+{
+	const uint8_t *from = r->at;
+	struct op_mount_image value;
+	if (!op_mount_image_decode(r, &value)) return false;
+	WALK_SAME(op_mount_image, from, r, &value);
+	for (uint32_t i = 0; i < value.lowers.count; i++)
+		if (!walk_str(&value.lowers.items)) return false;
+	return true;
+}
+
 static inline bool walk_op_root_propagation(struct reader *r)
 {
 	const uint8_t *from = r->at;
@@ -951,6 +962,7 @@ static inline bool walk_arguments(uint32_t code, struct reader *r)
 	case OP_READONLY_PATH: return walk_op_readonly_path(r);
 	case OP_PIVOT: return walk_op_pivot(r);
 	case OP_ROOT_READONLY: return true;
+	case OP_MOUNT_IMAGE: return walk_op_mount_image(r);
 	case OP_ROOT_PROPAGATION: return walk_op_root_propagation(r);
 	case OP_HOSTNAME: return walk_op_hostname(r);
 	case OP_SYSCTL: return walk_op_sysctl(r);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { silentLog } from '#base/log.ts';
 import { openImageStore } from '#images';
 import type { Launcher } from '#runtime';
+import { containerOfHolder } from '../../container/lease-holder.ts';
 import type { Finding } from './finding.ts';
 import { modifiedMs, namesIn, type Scene } from './scene.ts';
 
@@ -14,7 +15,7 @@ export async function findImages(scene: Scene, launcher: Launcher): Promise<read
 	const { config, daemonRuns, owned } = scene;
 	const root = join(config.root, 'images');
 	const leases = (await readLeases(join(root, 'leases'))).filter(
-		({ holder }) => !owned.containers.has(holder),
+		({ holder }) => !owned.containers.has(containerOfHolder(holder)),
 	);
 	const lost = leases.map(
 		({ holder, image, path, sinceMs }): Finding => ({
