@@ -172,6 +172,11 @@ export const OPTIONS = {
 		default: 'runtime/native/build',
 		doc: 'Folder of the programs gantry-shim, gantry-hook and pause.',
 	},
+	'runtime.cdi_spec_dirs': {
+		kind: listOf(absolutePath),
+		default: ['/etc/cdi', '/var/run/cdi'],
+		doc: 'Where specs of CDI devices are, in order of rising priority. Changes count from the next container on.',
+	},
 	'runtime.default_capabilities': {
 		kind: listOf(capability),
 		default: [

@@ -37,6 +37,7 @@ export interface Config {
 		readonly seccompProfile: string;
 		/** Folder of gantry-shim, gantry-hook and pause. */
 		readonly nativeFolder: string;
+		readonly cdiSpecDirs: readonly string[];
 		readonly defaultCapabilities: readonly string[];
 		/** Soft and hard RLIMIT_NOFILE and others: `nofile=1024:524288`. */
 		readonly defaultUlimits: readonly string[];

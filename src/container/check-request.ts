@@ -1,4 +1,4 @@
-import { failedPrecondition, invalidArgument, notFound, unimplemented } from '#base/errors.ts';
+import { failedPrecondition, invalidArgument, notFound } from '#base/errors.ts';
 import type {
 	ContainerConfig,
 	ContainerMetadata,
@@ -7,6 +7,7 @@ import type {
 	PodSandboxConfig,
 } from '#cri-api';
 import type { Image } from '#images';
+import { type DeviceName, requestedDevices } from '../cdi/device-name.ts';
 import { checkRuntimeHandler } from '../sandbox/check-request.ts';
 import { sandboxName } from '../sandbox/metadata.ts';
 import { podNamespaces } from '../sandbox/namespaces.ts';
@@ -27,6 +28,7 @@ export interface ContainerRequest {
 	readonly sandbox: Sandbox;
 	readonly image: Image;
 	readonly imageVolumes: readonly ImageVolume[];
+	readonly cdiDevices: readonly DeviceName[];
 	readonly security: LinuxContainerSecurityContext | undefined;
 	readonly privileged: boolean;
 	/** Absolute, or '' for none. */
@@ -40,11 +42,6 @@ export function checkContainerRequest(daemon: Daemon, request: CreateContainerRe
 	const metadata = checkContainerMetadata(config.metadata);
 	const sandbox = readySandbox(daemon, request.pod_sandbox_id);
 	if (config.windows !== null) throw invalidArgument('config.windows is set, but this node runs Linux');
-	if (config.CDI_devices.length > 0) {
-		throw unimplemented(
-			`config.CDI_devices (${config.CDI_devices[0]?.name}): CDI is not supported yet; use config.devices`,
-		);
-	}
 	checkEnvironment(config.envs);
 	checkMounts(config.mounts, daemon.containers.host);
 	checkSameSandbox(request.sandbox_config, sandbox);
@@ -64,6 +61,7 @@ export function checkContainerRequest(daemon: Daemon, request: CreateContainerRe
 		sandbox,
 		image: imageOf(daemon, config),
 		imageVolumes,
+		cdiDevices: requestedDevices(config),
 		security,
 		privileged: checkPrivileged(security, sandbox),
 		logPath: logPathOf(sandbox.metadata.config.log_directory, config.log_path),

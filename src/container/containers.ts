@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { KeyedLock } from '#base/keyed-lock.ts';
 import type { Log } from '#base/log.ts';
+import { CdiSpecs } from '../cdi/specs.ts';
 import type { HostFacts } from '../spec/host-facts.ts';
 import { findById } from '../store/find-by-id.ts';
 import { Names } from '../store/names.ts';
@@ -34,6 +35,7 @@ export class Containers {
 	readonly records: Records<Container>;
 	readonly host: HostFacts;
 	readonly imageTrees = new ImageTrees();
+	readonly cdi = new CdiSpecs();
 	/** STATE/containers. */
 	readonly folder: string;
 	/** Containers that an earlier daemon started, perhaps without living to say so: StartContainer succeeds once more. */

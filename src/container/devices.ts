@@ -69,6 +69,15 @@ async function devicesBelow(
 }
 
 async function nodeAt(hostPath: string, path: string, access: string): Promise<ResolvedDevice | undefined> {
+	const device = await deviceAt(hostPath, path);
+	return device === undefined ? undefined : { ...device, access };
+}
+
+/** The device of the node at `hostPath`, followed to its end; undefined when there is none. */
+export async function deviceAt(
+	hostPath: string,
+	path: string,
+): Promise<Omit<ResolvedDevice, 'access'> | undefined> {
 	const stats = await stat(hostPath).catch((error: unknown) => {
 		if (errnoOf(error) === 'ENOENT') return undefined;
 		throw error;
@@ -84,7 +93,6 @@ async function nodeAt(hostPath: string, path: string, access: string): Promise<R
 		fileMode: stats.mode & 0o7777,
 		uid: stats.uid,
 		gid: stats.gid,
-		access,
 	};
 }
 

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { invalidArgument } from '#base/errors.ts';
+import { resolveEdits } from '../cdi/edits.ts';
 import { sandboxHostname } from '../sandbox/hostname.ts';
 import { podNamespaces } from '../sandbox/namespaces.ts';
 import type { Daemon } from '../server/types.ts';
-import type { ContainerSpecInput, PodNamespaces } from '../spec/input.ts';
+import type { ContainerSpecInput, PodNamespaces, ResolvedDevice, ResolvedUser } from '../spec/input.ts';
 import { containerCapabilities } from '../spec/with-capabilities.ts';
 import type { ContainerRequest } from './check-request.ts';
 import { containerArgs } from './command.ts';
@@ -33,11 +34,12 @@ export async function containerSpecInput(
 	const defaults = daemon.config.runtime;
 	const namespaces = podNamespaces(sandbox.metadata.config.linux?.security_context?.namespace_options);
 	const capabilities = containerCapabilities({ privileged, security, host, defaults });
-	const [user, mounts, images, devices, seccomp] = await Promise.all([
+	const [user, mounts, images, requested, cdi, seccomp] = await Promise.all([
 		resolveUser(security, image.config.user, made.tree),
 		resolveMounts(config.mounts),
 		resolveImageVolumes(daemon, request.imageVolumes),
 		resolveDevices(config.devices, privileged),
+		daemon.containers.cdi.editsFor(request.cdiDevices, defaults.cdiSpecDirs).then(resolveEdits),
 		privileged
 			? undefined
 			: seccompProfile(security?.seccomp, security?.seccomp_profile_path, {
@@ -51,12 +53,13 @@ export async function containerSpecInput(
 		security,
 		privileged,
 		image: image.config,
-		user,
+		user: { ...user, groups: [...new Set([...user.groups, ...cdi.groups])] },
 		args: containerArgs(config, image.config),
 		mounts,
 		images,
 		volumes: made.volumes,
-		devices,
+		devices: withCdiDevices(requested, cdi.devices, user),
+		edits: cdi.edits,
 		seccomp,
 		appArmorProfile: privileged
 			? undefined
@@ -72,6 +75,19 @@ export async function containerSpecInput(
 		host,
 		defaults,
 	};
+}
+
+/** CDI: a node takes the place of others at its path, and is the process's own unless the spec gives it to somebody. */
+function withCdiDevices(
+	requested: readonly ResolvedDevice[],
+	ofCdi: readonly ResolvedDevice[],
+	{ uid, gid }: ResolvedUser,
+): readonly ResolvedDevice[] {
+	const paths = new Set(ofCdi.map(({ path }) => path));
+	return [
+		...requested.filter(({ path }) => !paths.has(path)),
+		...ofCdi.map((device) => ({ uid, gid, ...device })),
+	];
 }
 
 function sandboxPart(

@@ -21,6 +21,9 @@ const withRoot: With<ContainerSpecInput> = (spec, { security }) => ({
 	root: { path: 'rootfs', ...(security?.readonly_rootfs ? { readonly: true } : {}) },
 });
 
+const withHooks: With<ContainerSpecInput> = (spec, { edits }) =>
+	Object.keys(edits.hooks).length > 0 ? { ...spec, hooks: edits.hooks } : spec;
+
 const withNames: With<ContainerSpecInput> = (spec, { sandbox, config }) =>
 	withAnnotations(spec, {
 		sandboxId: sandbox.id,
@@ -46,6 +49,7 @@ const STEPS: readonly With<ContainerSpecInput>[] = [
 	withMounts,
 	withHiddenPaths,
 	withResources,
+	withHooks,
 	withNames,
 ];
 

@@ -1,6 +1,6 @@
 import type { ContainerConfig, LinuxContainerSecurityContext, PodSandboxConfig } from '#cri-api';
 import type { ImageConfig } from '#images';
-import type { OciDevice, OciHooks, OciIdMapping, OciSeccomp } from '#runtime';
+import type { OciDevice, OciHooks, OciIdMapping, OciMount, OciSeccomp } from '#runtime';
 import type { Config } from '../config/types.ts';
 import type { HostFacts } from './host-facts.ts';
 
@@ -44,6 +44,15 @@ export interface ResolvedDevice extends OciDevice {
 	readonly access: string;
 }
 
+/** What CDI devices bring beside nodes and groups. */
+export interface DeviceEdits {
+	/** NAME=value; beats what all others say. */
+	readonly env: readonly string[];
+	/** Take the place of others at the same destination. */
+	readonly mounts: readonly OciMount[];
+	readonly hooks: OciHooks;
+}
+
 /** The id maps of a pod with a user namespace of its own. */
 export interface UserNamespaceMaps {
 	readonly uids: readonly OciIdMapping[];
@@ -75,6 +84,7 @@ export interface ContainerSpecInput {
 	/** Destination and source of the image's anonymous volumes. */
 	readonly volumes: readonly { readonly destination: string; readonly source: string }[];
 	readonly devices: readonly ResolvedDevice[];
+	readonly edits: DeviceEdits;
 	readonly seccomp: OciSeccomp | undefined;
 	readonly appArmorProfile: string | undefined;
 	readonly seLinuxLabel: string | undefined;

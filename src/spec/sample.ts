@@ -78,6 +78,7 @@ const CONTAINER: ContainerConfig = {
 const RUNTIME: Config['runtime'] = {
 	seccompProfile: '/seccomp.json',
 	nativeFolder: '/native',
+	cdiSpecDirs: [],
 	defaultCapabilities: ['CAP_CHOWN', 'CAP_KILL'],
 	defaultUlimits: ['nofile=1024:524288'],
 	defaultSysctls: {},
@@ -128,6 +129,7 @@ export function sampleContainer(
 		images: [],
 		volumes: [],
 		devices: [],
+		edits: { env: [], mounts: [], hooks: {} },
 		seccomp: undefined,
 		appArmorProfile: undefined,
 		seLinuxLabel: undefined,

@@ -78,9 +78,9 @@ function sys({ sandbox }: ContainerSpecInput, access: string): OciMount {
 /** A mount of the request at the same place, or at /dev as a whole, takes the place of the default. */
 export function isReplaced(
 	destination: string,
-	{ mounts, images }: Pick<ContainerSpecInput, 'mounts' | 'images'>,
+	{ mounts, images, edits }: Pick<ContainerSpecInput, 'mounts' | 'images' | 'edits'>,
 ): boolean {
-	return [...mounts, ...images].some(
+	return [...mounts, ...images, ...edits.mounts].some(
 		(mount) =>
 			mount.destination === destination || (mount.destination === '/dev' && destination.startsWith('/dev/')),
 	);

@@ -5,12 +5,12 @@ import type { ContainerSpecInput } from './input.ts';
 export const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
- * The environment: defaults, the node's own, the image's, the request's; a later one with the same name wins and
+ * The environment: defaults, the node's own, the image's, the request's, its devices'; a later one with the same name wins and
  * stays at the place of the first.
  */
 export const withEnvironment: With<ContainerSpecInput> = (
 	spec,
-	{ config, image, user, sandbox, defaults },
+	{ config, image, user, sandbox, defaults, edits },
 ) => {
 	const requested = config.envs.map(({ key, value }) => `${key}=${Buffer.from(value).toString('utf8')}`);
 	const basic = [
@@ -19,7 +19,9 @@ export const withEnvironment: With<ContainerSpecInput> = (
 		`HOME=${user.home}`,
 		...(config.tty ? ['TERM=xterm'] : []),
 	];
-	return withProcess(spec, { env: mergeEnvironment(basic, defaults.defaultEnv, image.env, requested) });
+	return withProcess(spec, {
+		env: mergeEnvironment(basic, defaults.defaultEnv, image.env, requested, edits.env),
+	});
 };
 
 /** Joins lists of NAME=value. */

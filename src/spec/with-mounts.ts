@@ -15,7 +15,13 @@ export const withMounts: With<ContainerSpecInput> = (spec, input) => {
 				options: ['rbind', 'rprivate', 'rw'],
 			}),
 		);
-	const all = addMounts(spec, [...volumes, ...input.mounts.map(bindMount), ...input.images.map(imageMount)]);
+	const requested = [...input.mounts.map(bindMount), ...input.images.map(imageMount)];
+	const edited = new Set(input.edits.mounts.map(({ destination }) => destination));
+	const all = addMounts(spec, [
+		...volumes,
+		...requested.filter(({ destination }) => !edited.has(destination)),
+		...input.edits.mounts.map((mount) => editedMount(mount, input)),
+	]);
 	const sorted = { ...all, mounts: (all.mounts ?? []).toSorted((one, other) => depth(one) - depth(other)) };
 	return withRootPropagation(sorted, input.mounts);
 };
@@ -28,6 +34,14 @@ function bindMount({ destination, source, options, uidMappings, gidMappings }: R
 /** Which layers they are the runtime is told beside the spec (CreateOptions.images). */
 function imageMount({ destination, options }: ImageMount): OciMount {
 	return { destination, type: 'overlay', source: 'overlay', options: ['ro', ...options] };
+}
+
+/** CDI: in a user namespace what a device binds is idmapped. */
+function editedMount(mount: OciMount, { sandbox }: ContainerSpecInput): OciMount {
+	if (sandbox.namespaces.user === undefined || mount.type !== 'bind') return mount;
+	const { options = [] } = mount;
+	if (options.some((option) => option === 'idmap' || option === 'ridmap')) return mount;
+	return { ...mount, options: [...options, 'idmap'] };
 }
 
 const depth = ({ destination }: OciMount): number =>

@@ -267,7 +267,7 @@ const CONTAINERS: readonly Case<ContainerConfigInit>[] = [
 		'INVALID_ARGUMENT',
 		/permissions "rx"/,
 	],
-	['CDI devices', { CDI_devices: [{ name: 'vendor.com/gpu=0' }] }, 'UNIMPLEMENTED', /vendor\.com\/gpu=0/],
+	['an unknown CDI device', { CDI_devices: [{ name: 'no.such/gpu=0' }] }, 'NOT_FOUND', /no\.such\/gpu=0/],
 	['a log path that leaves its folder', { log_path: '../../x.log' }, 'INVALID_ARGUMENT', /log_path/],
 	['an absolute log path', { log_path: '/var/log/x.log' }, 'INVALID_ARGUMENT', /log_path/],
 	['a log path that is the folder', { log_path: 'x/..' }, 'INVALID_ARGUMENT', /log_path/],
