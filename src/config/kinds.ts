@@ -63,6 +63,15 @@ export function integer(least: number, most: number): Kind<number> {
 	};
 }
 
+export const flag: Kind<boolean> = {
+	name: 'true or false',
+	fromText: (value) => (value === 'true' || value === 'false' ? value === 'true' : value),
+	parse(value) {
+		if (typeof value !== 'boolean') throw new Error(`${shown(value)} is not true or false`);
+		return value;
+	},
+};
+
 /** Permission bits, written in octal as people do: `"0660"`. TOML's `0o660` is the same number. */
 export const fileMode: Kind<number> = {
 	name: 'an octal file mode such as "0660"',

@@ -9,6 +9,7 @@ import {
 	absolutePath,
 	capability,
 	fileMode,
+	flag,
 	integer,
 	type Kind,
 	listOf,
@@ -176,6 +177,21 @@ export const OPTIONS = {
 		kind: listOf(absolutePath),
 		default: ['/etc/cdi', '/var/run/cdi'],
 		doc: 'Where specs of CDI devices are, in order of rising priority. Changes count from the next container on.',
+	},
+	'runtime.privileged_without_host_devices': {
+		kind: flag,
+		default: false,
+		doc: 'A privileged container gets the default devices and those that it asks for, in place of all devices of the node.',
+	},
+	'runtime.enable_unprivileged_ports': {
+		kind: flag,
+		default: false,
+		doc: 'Everybody in a pod with its own network may listen on ports below 1024.',
+	},
+	'runtime.enable_unprivileged_icmp': {
+		kind: flag,
+		default: false,
+		doc: 'Everybody in a pod with its own network may send pings without CAP_NET_RAW.',
 	},
 	'runtime.default_capabilities': {
 		kind: listOf(capability),

@@ -38,6 +38,9 @@ export interface Config {
 		/** Folder of gantry-shim, gantry-hook and pause. */
 		readonly nativeFolder: string;
 		readonly cdiSpecDirs: readonly string[];
+		readonly privilegedWithoutHostDevices: boolean;
+		readonly enableUnprivilegedPorts: boolean;
+		readonly enableUnprivilegedIcmp: boolean;
 		readonly defaultCapabilities: readonly string[];
 		/** Soft and hard RLIMIT_NOFILE and others: `nofile=1024:524288`. */
 		readonly defaultUlimits: readonly string[];

@@ -9,6 +9,7 @@ import type {
 import type { Image } from '#images';
 import { type DeviceName, requestedDevices } from '../cdi/device-name.ts';
 import { checkRuntimeHandler } from '../sandbox/check-request.ts';
+import { checkClasses } from '../sandbox/classes.ts';
 import { sandboxName } from '../sandbox/metadata.ts';
 import { podNamespaces } from '../sandbox/namespaces.ts';
 import type { Sandbox } from '../sandbox/types.ts';
@@ -43,7 +44,8 @@ export function checkContainerRequest(daemon: Daemon, request: CreateContainerRe
 	const sandbox = readySandbox(daemon, request.pod_sandbox_id);
 	if (config.windows !== null) throw invalidArgument('config.windows is set, but this node runs Linux');
 	checkEnvironment(config.envs);
-	checkMounts(config.mounts, daemon.containers.host);
+	checkMounts(config.mounts, daemon.containers.host, daemon.features);
+	checkClasses('annotations', config.annotations);
 	checkSameSandbox(request.sandbox_config, sandbox);
 	checkDevices(config.devices);
 	if (config.working_dir.includes('\0')) throw invalidArgument('working_dir has a NUL character in it');

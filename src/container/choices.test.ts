@@ -101,25 +101,47 @@ test("a container's user namespace is the pod's", () => {
 	assert.throws(() => ask({ mode: 'POD', uids: [map], gids: [{ ...map, length: 6 }] }, pod), refused);
 });
 
+const MOUNT: Mount = {
+	container_path: '/data',
+	host_path: '/srv/data',
+	readonly: false,
+	selinux_relabel: false,
+	propagation: 'PROPAGATION_PRIVATE',
+	uidMappings: [],
+	gidMappings: [],
+	recursive_read_only: false,
+	image: null,
+	image_sub_path: '',
+	mount_options: [],
+};
+const FEATURES = {
+	recursiveReadOnlyMounts: true,
+	userNamespaces: true,
+	idmappedMounts: true,
+	kernel: '6.8.0',
+};
+
 test('a volume is not relabelled: refused where there are labels', () => {
-	const mount: Mount = {
-		container_path: '/data',
-		host_path: '/srv/data',
-		readonly: false,
-		selinux_relabel: true,
-		propagation: 'PROPAGATION_PRIVATE',
-		uidMappings: [],
-		gidMappings: [],
-		recursive_read_only: false,
-		image: null,
-		image_sub_path: '',
-		mount_options: [],
-	};
-	checkMounts([mount], { seLinux: false });
-	assert.throws(() => checkMounts([mount], { seLinux: true }), {
+	const mount: Mount = { ...MOUNT, selinux_relabel: true };
+	checkMounts([mount], { seLinux: false }, FEATURES);
+	assert.throws(() => checkMounts([mount], { seLinux: true }, FEATURES), {
 		condition: 'UNIMPLEMENTED',
 		message: /mounts\[0\]\.selinux_relabel.*\/srv\/data/,
 	});
+});
+
+test('what the kernel cannot do with a mount is told in the words that kubelets look for', () => {
+	const old = { ...FEATURES, recursiveReadOnlyMounts: false, idmappedMounts: false, kernel: '5.10.0' };
+	const mount: Mount = { ...MOUNT, readonly: true };
+	const refused = (change: Partial<Mount>, message: RegExp) =>
+		assert.throws(() => checkMounts([{ ...mount, ...change }], { seLinux: false }, old), {
+			condition: 'FAILED_PRECONDITION',
+			message,
+		});
+	checkMounts([mount], { seLinux: false }, old);
+	refused({ recursive_read_only: true }, /^RROUnsupported: mounts\[0\]\.recursive_read_only.*5\.10\.0/);
+	const map = [{ host_id: 5, container_id: 0, length: 1 }];
+	refused({ uidMappings: map, gidMappings: map }, /cannot idmap mounts/);
 });
 
 test('an update adds to the limits in force, for huge pages by their size', () => {

@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path';
 import { allOf } from '#base/all-of.ts';
 import { fromSystemError, unavailable } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
-import type { Image } from '#images';
 import { type CreatedContainer, type CreateOptions, type PreparedCreate, prepareCreate } from '#runtime';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { nowNs } from '../sandbox/clock.ts';
@@ -52,14 +51,10 @@ export function newMetadata(
 		image: {
 			id: image.id,
 			userReference: config.image?.user_specified_image || (config.image?.image ?? ''),
-			ref: digestReference(image),
+			ref: image.repoDigests[0] ?? image.id,
 		},
 		...(imageVolumes.length > 0 && {
-			imageVolumes: imageVolumes.map((volume) => ({
-				index: volume.index,
-				imageId: volume.image.id,
-				ref: digestReference(volume.image),
-			})),
+			imageVolumes: imageVolumes.map((volume) => ({ index: volume.index, imageId: volume.image.id })),
 		}),
 		createdAtNs: nowNs(),
 		folder: containers.records.folderOf(id),
@@ -70,8 +65,6 @@ export function newMetadata(
 		user: { uid: 0, gid: 0, supplementalGroups: [] },
 	};
 }
-
-const digestReference = ({ id, repoDigests }: Image): string => repoDigests[0] ?? id;
 
 /** The status before the first stage. */
 export function newStatus({ config }: ContainerRequest): ContainerStatus {

@@ -45,6 +45,7 @@ export function checkImageMount(field: string, mount: Mount): void {
 		return;
 	}
 	if (mount.image.image === '') throw invalidArgument(`${field}.image.image is empty`);
+	if (!mount.readonly) throw invalidArgument(`${field}.readonly is false, but images cannot be written`);
 	if (mount.host_path !== '')
 		throw invalidArgument(`${field} has both host_path and image; give one of them`);
 	if (mount.propagation !== 'PROPAGATION_PRIVATE') {

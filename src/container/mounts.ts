@@ -8,7 +8,8 @@ import {
 	unimplemented,
 } from '#base/errors.ts';
 import type { IDMapping, Mount, MountPropagation } from '#cri-api';
-import type { OciIdMapping } from '#runtime';
+import type { RuntimeFeatures } from '#runtime';
+import { idMappings } from '../sandbox/namespaces.ts';
 import type { HostFacts } from '../spec/host-facts.ts';
 import type { ResolvedMount } from '../spec/input.ts';
 import { checkImageMount, destinationOf } from './image-volumes.ts';
@@ -24,9 +25,13 @@ const PROPAGATION: Readonly<Record<MountPropagation, string>> = {
 const EXTRA_OPTIONS = new Set(['noexec', 'nodev', 'nosuid']);
 
 /** INVALID_ARGUMENT or UNIMPLEMENTED for a mount that cannot be honoured whatever is on the node. */
-export function checkMounts(mounts: readonly Mount[], host: Pick<HostFacts, 'seLinux'>): void {
+export function checkMounts(
+	mounts: readonly Mount[],
+	host: Pick<HostFacts, 'seLinux'>,
+	features: RuntimeFeatures,
+): void {
 	for (const [index, mount] of mounts.entries()) {
-		checkMount(`mounts[${index}]`, mount);
+		checkMount(`mounts[${index}]`, mount, features);
 		// Without SELinux there are no labels, and nothing to change.
 		if (mount.selinux_relabel && host.seLinux) throw cannotRelabel(`mounts[${index}]`, mount);
 	}
@@ -38,7 +43,7 @@ function cannotRelabel(field: string, { host_path }: Mount): Error {
 	);
 }
 
-function checkMount(field: string, mount: Mount): void {
+function checkMount(field: string, mount: Mount, features: RuntimeFeatures): void {
 	checkPath(`${field}.container_path`, mount.container_path);
 	if (posix.normalize(mount.container_path) === '/')
 		throw invalidArgument(`${field}.container_path is the root itself`);
@@ -50,14 +55,28 @@ function checkMount(field: string, mount: Mount): void {
 			`${field}.mount_options has ${JSON.stringify(unknown)}, known are ${[...EXTRA_OPTIONS].join(', ')}`,
 		);
 	}
-	if ((mount.uidMappings.length === 0) !== (mount.gidMappings.length === 0)) {
+	checkIdMaps(field, mount, features);
+	if (mount.recursive_read_only) checkRecursiveReadOnly(field, mount, features);
+}
+
+function checkIdMaps(field: string, mount: Mount, { idmappedMounts, kernel }: RuntimeFeatures): void {
+	if (mount.uidMappings.length + mount.gidMappings.length === 0) return;
+	if (mount.uidMappings.length === 0 || mount.gidMappings.length === 0)
 		throw invalidArgument(`${field} has uidMappings or gidMappings without the other`);
-	}
-	if (mount.recursive_read_only) checkRecursiveReadOnly(field, mount);
+	if (!idmappedMounts)
+		throw failedPrecondition(`${field} has id mappings, but Linux ${kernel} cannot idmap mounts; 5.12 can`);
+	idMappings(`${field}.uidMappings`, mount.uidMappings);
+	idMappings(`${field}.gidMappings`, mount.gidMappings);
 }
 
 /** CRI, Mount.recursive_read_only: only together with readonly and private propagation. */
-function checkRecursiveReadOnly(field: string, mount: Mount): void {
+function checkRecursiveReadOnly(field: string, mount: Mount, features: RuntimeFeatures): void {
+	if (!features.recursiveReadOnlyMounts) {
+		throw failedPrecondition(
+			`${field}.recursive_read_only cannot be had with Linux ${features.kernel}; 5.12 or newer can`,
+			{ reason: 'RROUnsupported' },
+		);
+	}
 	if (!mount.readonly) throw invalidArgument(`${field}.recursive_read_only needs readonly`);
 	if (mount.propagation !== 'PROPAGATION_PRIVATE') {
 		throw invalidArgument(`${field}.recursive_read_only needs propagation PROPAGATION_PRIVATE`);
@@ -95,14 +114,13 @@ async function resolveMount(mount: Mount, table: readonly HostMount[]): Promise<
 			...(mount.recursive_read_only ? ['rro'] : []),
 			...mount.mount_options,
 		],
-		uidMappings: mount.uidMappings.map(ociMapping),
-		gidMappings: mount.gidMappings.map(ociMapping),
+		uidMappings: mapsOf(mount.uidMappings),
+		gidMappings: mapsOf(mount.gidMappings),
 	};
 }
 
-function ociMapping({ host_id, container_id, length }: IDMapping): OciIdMapping {
-	return { containerID: container_id, hostID: host_id, size: length };
-}
+const mapsOf = (mappings: readonly IDMapping[]) =>
+	mappings.length === 0 ? [] : idMappings('mappings', mappings);
 
 async function hostPath(path: string): Promise<string> {
 	try {

@@ -36,7 +36,6 @@ export const containerShape: Shape<Container> = object<Container>({
 				object<NonNullable<ContainerMetadata['imageVolumes']>[number]>({
 					index: integer,
 					imageId: text,
-					ref: text,
 				}),
 			),
 		),

@@ -100,17 +100,42 @@ async function loaded(path: string, capabilities: readonly string[]): Promise<Oc
 	const text = await readFile(path, 'utf8').catch((error: unknown) => {
 		throw unreadable(path, error);
 	});
-	const profile = loadSeccompProfile(text, conditions);
+	const profile = parsed(path, () => loadSeccompProfile(text, conditions));
 	if (known.size >= MOST_PROFILES) known.clear();
 	known.set(key, { stamp, profile });
 	return profile;
 }
 
-/** Changes when the file does. At once: the file is local, and looking takes less time than the way to a thread. */
-function stampOf(path: string): string {
+function parsed(path: string, parse: () => OciSeccomp): OciSeccomp {
 	try {
-		const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-		return [ino, size, mtimeNs, ctimeNs].join(' ');
+		return parse();
+	} catch (error) {
+		throw invalidArgument(`Cannot use the seccomp profile ${path}: ${messageOf(error)}`, { cause: error });
+	}
+}
+
+/** Far above what the kernel takes of a filter. */
+const LIMIT_BYTES = 1024 * 1024;
+
+/**
+ * Changes when the file does. At once: the file is local, and looking takes less time than the way to a thread.
+ * INVALID_ARGUMENT for what nobody should read: pipes, and files without end.
+ */
+function stampOf(path: string): string {
+	const { ino, size, mtimeNs, ctimeNs, isFile } = statsOf(path);
+	if (!isFile) throw invalidArgument(`The seccomp profile ${path} is no regular file`);
+	if (size > LIMIT_BYTES) {
+		throw invalidArgument(
+			`The seccomp profile ${path} is too large: it has ${size} bytes, and ${LIMIT_BYTES} are the most`,
+		);
+	}
+	return [ino, size, mtimeNs, ctimeNs].join(' ');
+}
+
+function statsOf(path: string) {
+	try {
+		const stats = statSync(path, { bigint: true });
+		return { ...stats, isFile: stats.isFile() };
 	} catch (error) {
 		throw unreadable(path, error);
 	}

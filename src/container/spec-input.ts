@@ -15,7 +15,7 @@ import { resolveMounts } from './mounts.ts';
 import { pidNamespace } from './pid-namespace.ts';
 import { appArmorProfile, seccompProfile, seLinuxLabel } from './security-profile.ts';
 import { stateOf } from './types.ts';
-import { resolveUser } from './users.ts';
+import { checkUserMapped, resolveUser } from './users.ts';
 import type { Volume } from './volumes.ts';
 
 /** Gathers what a container's spec follows from: all that needs the node or the image's files. */
@@ -34,11 +34,11 @@ export async function containerSpecInput(
 	const defaults = daemon.config.runtime;
 	const namespaces = podNamespaces(sandbox.metadata.config.linux?.security_context?.namespace_options);
 	const capabilities = containerCapabilities({ privileged, security, host, defaults });
-	const [user, mounts, images, requested, cdi, seccomp] = await Promise.all([
+	const [found, mounts, images, requested, cdi, seccomp] = await Promise.all([
 		resolveUser(security, image.config.user, made.tree),
 		resolveMounts(config.mounts),
 		resolveImageVolumes(daemon, request.imageVolumes),
-		resolveDevices(config.devices, privileged),
+		resolveDevices(config.devices, privileged && !defaults.privilegedWithoutHostDevices),
 		daemon.containers.cdi.editsFor(request.cdiDevices, defaults.cdiSpecDirs).then(resolveEdits),
 		privileged
 			? undefined
@@ -47,13 +47,15 @@ export async function containerSpecInput(
 					capabilities,
 				}),
 	]);
+	const user = { ...found, groups: [...new Set([...found.groups, ...cdi.groups])] };
+	checkUserMapped(user, namespaces.user);
 	return {
 		id: made.id,
 		config,
 		security,
 		privileged,
 		image: image.config,
-		user: { ...user, groups: [...new Set([...user.groups, ...cdi.groups])] },
+		user,
 		args: containerArgs(config, image.config),
 		mounts,
 		images,

@@ -44,9 +44,9 @@ export function containerStatusToCri({ metadata, status }: Container): Container
 	};
 }
 
-/** As they were asked for; a volume from an image with the digest of that (ImageSpec.image_ref). */
+/** As they were asked for; a volume from an image with that one's id (ImageSpec.image_ref). */
 function mountsOf({ config, imageVolumes = [] }: ContainerMetadata): ContainerStatusInit['mounts'] {
-	const refs = new Map(imageVolumes.map(({ index, ref }) => [index, ref]));
+	const refs = new Map(imageVolumes.map(({ index, imageId }) => [index, imageId]));
 	return config.mounts.map((mount, index) => {
 		const image_ref = refs.get(index);
 		return mount.image === null || image_ref === undefined

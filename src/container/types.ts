@@ -9,10 +9,8 @@ export interface ContainerMetadata {
 	readonly config: ContainerConfig;
 	/** Image id (config digest), the reference asked for, and the digest reference given back as image_ref. */
 	readonly image: { readonly id: string; readonly userReference: string; readonly ref: string };
-	/** Images mounted as volumes: index in config.mounts, image id, and the digest reference told in the status. */
-	readonly imageVolumes?:
-		| readonly { readonly index: number; readonly imageId: string; readonly ref: string }[]
-		| undefined;
+	/** Images mounted as volumes, by their index in config.mounts. */
+	readonly imageVolumes?: readonly { readonly index: number; readonly imageId: string }[] | undefined;
 	readonly createdAtNs: bigint;
 	/** STATE/containers/ID. */
 	readonly folder: string;

@@ -1,6 +1,7 @@
 import { invalidArgument } from '#base/errors.ts';
 import type { LinuxContainerSecurityContext } from '#cri-api';
-import type { ResolvedUser } from '../spec/input.ts';
+import { checkMapped } from '../sandbox/namespaces.ts';
+import type { PodNamespaces, ResolvedUser } from '../spec/input.ts';
 import { type GroupEntry, isNumber, MAX_ID, type PasswdEntry, parseGroup, parsePasswd } from './accounts.ts';
 
 /** The image's own files, as far as they are needed to look a user up. Never the node's. */
@@ -139,4 +140,14 @@ export function idOf(field: string, text: string): number {
 	if (!Number.isInteger(id) || id < 0 || id > MAX_ID)
 		throw invalidArgument(`${field} is ${text}, expected 0 to ${MAX_ID}`);
 	return id;
+}
+
+/** A process can only have ids that the user namespace of its pod maps. */
+export function checkUserMapped(
+	{ uid, gid, groups }: Pick<ResolvedUser, 'uid' | 'gid' | 'groups'>,
+	maps: PodNamespaces['user'],
+): void {
+	if (maps === undefined) return;
+	checkMapped(`user ${uid}`, uid, maps.uids);
+	for (const group of new Set([gid, ...groups])) checkMapped(`group ${group}`, group, maps.gids);
 }

@@ -14,10 +14,11 @@ import type { HostFacts } from '../spec/host-facts.ts';
 import type { PodNamespaces } from '../spec/input.ts';
 import { ociResources } from '../spec/with-resources.ts';
 import { cgroupParent } from './cgroup-parent.ts';
+import { checkClasses } from './classes.ts';
 import { checkSandboxMetadata } from './metadata.ts';
 import { podNamespaces } from './namespaces.ts';
 import { portMappings } from './ports.ts';
-import { podSysctls } from './sysctls.ts';
+import { defaultSysctls, podSysctls } from './sysctls.ts';
 
 /** The runtime handlers that a request may name. The empty one is the default. */
 export const RUNTIME_HANDLERS: readonly string[] = ['', 'gantry'];
@@ -54,6 +55,7 @@ export function checkSandboxRequest(
 	checkGroupHasUser(pod.linux?.security_context ?? undefined);
 	checkLogDirectory(pod.log_directory);
 	checkPodResources(pod, host);
+	checkClasses('config.annotations', pod.annotations);
 	return {
 		config: pod,
 		metadata,
@@ -61,7 +63,7 @@ export function checkSandboxRequest(
 		security: pod.linux?.security_context ?? undefined,
 		namespaces,
 		cgroupParent: cgroupParent(pod.linux?.cgroup_parent ?? '', config.instance),
-		sysctls: podSysctls(pod.linux?.sysctls ?? {}, config.runtime.defaultSysctls, namespaces),
+		sysctls: podSysctls(pod.linux?.sysctls ?? {}, defaultSysctls(config.runtime, namespaces), namespaces),
 		// With the node's network there is nothing to map: the kubelet lists the ports that the pod will listen on.
 		portMappings: namespaces.hostNetwork ? [] : ports,
 		dns: pod.dns_config ?? { servers: [], searches: [], options: [] },

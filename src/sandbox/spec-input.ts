@@ -1,7 +1,7 @@
 import { appArmorProfile, seccompProfile, seLinuxLabel } from '../container/security-profile.ts';
-import { idOf } from '../container/users.ts';
+import { checkUserMapped, idOf } from '../container/users.ts';
 import type { Daemon } from '../server/types.ts';
-import type { SandboxSpecInput } from '../spec/input.ts';
+import type { PodNamespaces, SandboxSpecInput } from '../spec/input.ts';
 import { cgroupsPathOf } from './cgroup-parent.ts';
 import type { SandboxRequest } from './check-request.ts';
 import { pauseRoot } from './pause-root.ts';
@@ -31,7 +31,7 @@ export async function sandboxSpecInput(
 		rootPath: pauseRoot(config.root),
 		hostname,
 		namespaces,
-		user: sandboxUser(security),
+		user: sandboxUser(security, namespaces.user),
 		privileged,
 		sysctls,
 		seccomp: privileged
@@ -49,9 +49,13 @@ export async function sandboxSpecInput(
 }
 
 /** `pause` needs no rights at all; it runs as root of its namespaces unless the request says otherwise. */
-function sandboxUser(security: SandboxRequest['security']): SandboxSpecInput['user'] {
+function sandboxUser(
+	security: SandboxRequest['security'],
+	maps: PodNamespaces['user'],
+): SandboxSpecInput['user'] {
 	const uid = idOf('run_as_user', security?.run_as_user?.value ?? '0');
 	const gid = idOf('run_as_group', security?.run_as_group?.value ?? '0');
 	const groups = (security?.supplemental_groups ?? []).map((group) => idOf('supplemental_groups', group));
+	checkUserMapped({ uid, gid, groups }, maps);
 	return { uid, gid, groups };
 }

@@ -1,8 +1,30 @@
 import { invalidArgument } from '#base/errors.ts';
+import type { Config } from '../config/types.ts';
 import type { PodNamespaces } from '../spec/input.ts';
 
 /** kernel.* names that belong to the IPC namespace. */
 const IPC = /^(kernel\.(shm|msg|sem)[a-z_]*|fs\.mqueue\..+)$/;
+
+/** The largest group that the kernel takes in net.ipv4.ping_group_range. */
+const MAX_PING_GROUP = 2 ** 31 - 1;
+
+/** What the configuration says for every pod: its options first, then its own list. */
+export function defaultSysctls(
+	runtime: Pick<Config['runtime'], 'defaultSysctls' | 'enableUnprivilegedPorts' | 'enableUnprivilegedIcmp'>,
+	{ user }: PodNamespaces,
+): Readonly<Record<string, string>> {
+	return {
+		...(runtime.enableUnprivilegedPorts && { 'net.ipv4.ip_unprivileged_port_start': '0' }),
+		...(runtime.enableUnprivilegedIcmp && { 'net.ipv4.ping_group_range': `0 ${lastGroup(user)}` }),
+		...runtime.defaultSysctls,
+	};
+}
+
+/** The kernel refuses a range that ends in a group that the user namespace does not map. */
+function lastGroup(user: PodNamespaces['user']): number {
+	const last = user?.gids.map(({ containerID, size }) => containerID + size - 1) ?? [];
+	return Math.min(MAX_PING_GROUP, ...(last.length > 0 ? [Math.max(...last)] : []));
+}
 
 /**
  * The sysctls of a pod: those of the configuration where the pod has the namespace for them, then its own.

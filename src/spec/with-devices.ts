@@ -6,10 +6,11 @@ const DENY_ALL: OciDeviceRule = { allow: false, type: 'a', access: 'rwm' };
 const ALLOW_ALL: OciDeviceRule = { allow: true, type: 'a', access: 'rwm' };
 
 /** Device nodes, and which devices may be used. The default devices are the runtime's own business (OCI). */
-export const withDevices: With<ContainerSpecInput> = (spec, { devices, privileged, sandbox }) => {
-	const rules = privileged
-		? [ALLOW_ALL]
-		: [DENY_ALL, ...devices.filter(({ access }) => access !== '').map(ruleOf)];
+export const withDevices: With<ContainerSpecInput> = (spec, { devices, privileged, sandbox, defaults }) => {
+	const rules =
+		privileged && !defaults.privilegedWithoutHostDevices
+			? [ALLOW_ALL]
+			: [DENY_ALL, ...devices.filter(({ access }) => access !== '').map(ruleOf)];
 	const allowed = withLinux(spec, { resources: { ...spec.linux?.resources, devices: rules } });
 	// mknod of a device is refused in every user namespace but the first.
 	return sandbox.namespaces.user === undefined

@@ -61,7 +61,7 @@ test('the merged layers are there, can be run, and cannot be written', async () 
 		'touch /mnt/x 2>/dev/null || echo read-only',
 		'ls /flat/weights',
 	].join(';');
-	const config = withVolumes(volume('model'), volume('flat', { container_path: '/flat', readonly: false }));
+	const config = withVolumes(volume('model'), volume('flat', { container_path: '/flat' }));
 	assert.equal(
 		await output(config, script),
 		['base', 'small', 'base', 'small', 'runs', 'read-only', 'base', 'old', 'small'].join('\n'),
@@ -121,7 +121,7 @@ test('the status tells the digest; the layers are held, over a restart, until th
 		const [mount] = status?.mounts ?? [];
 		return [mount?.image?.image, mount?.image?.image_ref, mount?.image_sub_path];
 	};
-	assert.deepEqual(await told(), ['model', `model@${ONE}`, 'weights']);
+	assert.deepEqual(await told(), ['model', ONE, 'weights']);
 	const held = () => bed.images.holders().filter(({ holder }) => holder.startsWith(id));
 	assert.deepEqual(
 		held()
@@ -137,7 +137,7 @@ test('the status tells the digest; the layers are held, over a restart, until th
 		held().some(({ holder }) => holder === lost.holder),
 		'a lost lease is renewed',
 	);
-	assert.deepEqual(await told(), ['model', `model@${ONE}`, 'weights']);
+	assert.deepEqual(await told(), ['model', ONE, 'weights']);
 	assert.equal(await bed.sh(id, 'cat /mnt/base'), 'base');
 	await bed.cri.RemoveContainer({ container_id: id });
 	assert.deepEqual(held(), []);
@@ -148,6 +148,7 @@ test('what makes no sense is refused by its name, and leaves nothing', async () 
 		await bed.cri.RemoveContainer({ container_id: left.metadata.id });
 	const cases: readonly (readonly [MountInit, string, RegExp])[] = [
 		[volume('absent'), 'NOT_FOUND', /^ImageVolumeMountFailed: .*absent.*pull it/],
+		[volume('model', { readonly: false }), 'INVALID_ARGUMENT', /readonly is false/],
 		[volume(''), 'INVALID_ARGUMENT', /mounts\[0\]\.image\.image is empty/],
 		[volume('model', { host_path: '/srv' }), 'INVALID_ARGUMENT', /both host_path and image/],
 		[volume('model', { propagation: 'PROPAGATION_HOST_TO_CONTAINER' }), 'INVALID_ARGUMENT', /propagation/],
