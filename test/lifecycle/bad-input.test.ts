@@ -30,6 +30,7 @@ const security = (context: LinuxContainerSecurityContextInit): ContainerConfigIn
 	linux: { security_context: { namespace_options: { pid: 'CONTAINER' }, ...context } },
 });
 const metadata = { name: 'pod', namespace: 'tests', uid: 'uid', attempt: 0 };
+const id = (container_id: number, host_id: number, length: number) => ({ container_id, host_id, length });
 const options = (linux: NonNullable<PodSandboxConfigInit['linux']>): PodSandboxConfigInit => ({ linux });
 
 const SANDBOXES: readonly Case<PodSandboxConfigInit>[] = [
@@ -131,6 +132,56 @@ const SANDBOXES: readonly Case<PodSandboxConfigInit>[] = [
 		options({ security_context: { namespace_options: { userns_options: { mode: 'POD' } } } }),
 		'INVALID_ARGUMENT',
 		/needs a mapping/,
+	],
+	...(
+		[
+			['that overlaps', [id(0, 1000, 10), id(5, 2000, 10)], /uids overlaps: the container_ids from 0 to 9/],
+			['that overlaps on the node', [id(0, 1000, 10), id(10, 1005, 10)], /uids overlaps: the host_ids/],
+			['of length 0', [id(0, 1000, 0)], /uids\[0\] has a length of 0/],
+			['that reaches too far', [id(0, 4_294_967_000, 1000)], /uids\[0\] reaches beyond/],
+			['without root', [id(1, 1000, 10)], /too small: it holds 1 to 10, but not user 0/],
+			[
+				'of too many ranges',
+				Array.from({ length: 341 }, (_, index) => id(index, 1000 + 2 * index, 1)),
+				/has 341 mappings/,
+			],
+		] as const
+	).map(
+		([what, uids, message]): Case<PodSandboxConfigInit> => [
+			`an id map ${what}`,
+			options({
+				security_context: {
+					namespace_options: { userns_options: { mode: 'POD', uids, gids: [id(0, 1000, 10)] } },
+				},
+			}),
+			'INVALID_ARGUMENT',
+			message,
+		],
+	),
+	[
+		'a user that its id map lacks',
+		options({
+			security_context: {
+				run_as_user: { value: 10 },
+				namespace_options: {
+					userns_options: { mode: 'POD', uids: [id(0, 1000, 10)], gids: [id(0, 1000, 10)] },
+				},
+			},
+		}),
+		'INVALID_ARGUMENT',
+		/too small.*not user 10/,
+	],
+	[
+		'an RDT class',
+		{ annotations: { 'rdt.resources.beta.kubernetes.io/pod': 'gold' } },
+		'UNIMPLEMENTED',
+		/rdt\.resources.*"gold".*no RDT classes/,
+	],
+	[
+		'a block I/O class',
+		{ annotations: { 'blockio.resources.beta.kubernetes.io/container.web': 'slow' } },
+		'UNIMPLEMENTED',
+		/blockio\.resources.*no block I\/O classes/,
 	],
 	[
 		"the node's user namespace with a map",
@@ -364,6 +415,30 @@ const CONTAINERS: readonly Case<ContainerConfigInit>[] = [
 		security({ apparmor: { profile_type: 'Localhost', localhost_ref: 'x' } }),
 		'FAILED_PRECONDITION',
 		/AppArmor/,
+	],
+	[
+		'an SELinux label',
+		security({ selinux_options: { user: 'u', role: 'r', type: 't', level: 's0' } }),
+		'FAILED_PRECONDITION',
+		/SELinux label u:r:t:s0/,
+	],
+	[
+		'an RDT class',
+		{ annotations: { 'io.kubernetes.cri.rdt-class': 'gold' } },
+		'UNIMPLEMENTED',
+		/io\.kubernetes\.cri\.rdt-class.*no RDT classes/,
+	],
+	[
+		'a block I/O class',
+		{ annotations: { 'io.kubernetes.cri.blockio-class': 'slow' } },
+		'UNIMPLEMENTED',
+		/no block I\/O classes/,
+	],
+	[
+		'an idmap that overlaps',
+		mount({ uidMappings: [id(0, 5, 2), id(1, 9, 2)], gidMappings: [id(0, 5, 2)] }),
+		'INVALID_ARGUMENT',
+		/mounts\[0\]\.uidMappings overlaps/,
 	],
 	['a configuration for Windows', { windows: {} }, 'INVALID_ARGUMENT', /Linux/],
 ];

@@ -30,6 +30,7 @@ const APPLETS = [
 	'test',
 	'pwd',
 	'mkdir',
+	'rm',
 	'nslookup',
 	'umount',
 	'chmod',
