@@ -158,6 +158,11 @@ static int export_filter(scmp_filter_ctx context, struct filter *filter, struct 
 	return 0;
 }
 
+int filter_too_large(size_t count, struct failure *failure)
+{
+	return fail(failure, E2BIG, "it makes a filter of %zu instructions, and the kernel takes %d", count, BPF_MAXINSNS);
+}
+
 int seccomp_compile(const struct msg_seccomp *profile, struct filter *filter, struct failure *failure)
 {
 	uint32_t default_action;
@@ -172,6 +177,7 @@ int seccomp_compile(const struct msg_seccomp *profile, struct filter *filter, st
 	if (result == 0) result = add_rules(context, &profile->rules, default_action, failure);
 	if (result == 0) result = export_filter(context, filter, failure);
 	if (result == 0) result = enosys_prepend(profile, filter, failure);
+	if (result == 0 && filter->count > BPF_MAXINSNS) result = filter_too_large(filter->count, failure);
 	if (result < 0) filter_free(filter);
 	return result;
 }

@@ -105,8 +105,7 @@ int enosys_prepend(const struct msg_seccomp *profile, struct filter *filter, str
 	if (arches == 0) return 0;
 
 	size_t head = 1 + arches * BLOCK;
-	if (filter->count + head > BPF_MAXINSNS)
-		return fail(failure, E2BIG, "the seccomp profile needs %zu instructions; the kernel takes %d", filter->count + head, BPF_MAXINSNS);
+	if (filter->count + head > BPF_MAXINSNS) return filter_too_large(filter->count + head, failure);
 	struct sock_filter *joined = calloc(filter->count + head, sizeof(*joined));
 	if (!joined) return fail(failure, ENOMEM, "no memory for the seccomp filter");
 	joined[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));

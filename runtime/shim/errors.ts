@@ -70,6 +70,8 @@ function factoryFor({ errno, op, detail }: ProtocolError): typeof internal {
 	if (errno === 'ECHILD') return failedPrecondition;
 	// The node does not know the AppArmor profile or SELinux label; whoever loads it can ask again.
 	if (errno === 'EBUSY' || op === 'labels') return failedPrecondition;
+	// More than the kernel takes: instructions of a filter, layers, arguments.
+	if (errno === 'E2BIG') return invalidArgument;
 	// The kernel refuses the value of a limit: a CPU that is not there, a period out of its range.
 	const isValue = errno === 'EINVAL' || errno === 'ERANGE';
 	return op === 'write_file' && isValue ? invalidArgument : internal;

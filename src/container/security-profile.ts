@@ -122,8 +122,9 @@ const LIMIT_BYTES = 1024 * 1024;
  * INVALID_ARGUMENT for what nobody should read: pipes, and files without end.
  */
 function stampOf(path: string): string {
-	const { ino, size, mtimeNs, ctimeNs, isFile } = statsOf(path);
-	if (!isFile) throw invalidArgument(`The seccomp profile ${path} is no regular file`);
+	const stats = statsOf(path);
+	const { ino, size, mtimeNs, ctimeNs } = stats;
+	if (!stats.isFile()) throw invalidArgument(`The seccomp profile ${path} is no regular file`);
 	if (size > LIMIT_BYTES) {
 		throw invalidArgument(
 			`The seccomp profile ${path} is too large: it has ${size} bytes, and ${LIMIT_BYTES} are the most`,
@@ -134,8 +135,7 @@ function stampOf(path: string): string {
 
 function statsOf(path: string) {
 	try {
-		const stats = statSync(path, { bigint: true });
-		return { ...stats, isFile: stats.isFile() };
+		return statSync(path, { bigint: true });
 	} catch (error) {
 		throw unreadable(path, error);
 	}
