@@ -141,7 +141,7 @@ test('masked and read-only paths are as the request lists them, and default with
 	assert.equal(await output('cat /proc/interrupts | wc -c', { linux: {} }), '0');
 	const own = security({ masked_paths: ['/data/file'], readonly_paths: ['/tmp'] });
 	assert.equal(
-		await output('wc -c < /data/file; touch /tmp/x || echo refused', own),
+		await output('wc -c < /data/file; touch /tmp/x 2>&1 || echo refused', own),
 		'0\ntouch: /tmp/x: Read-only file system\nrefused',
 	);
 	assert.equal(await output('cat /data/file', security({})), 'from the image');

@@ -84,6 +84,58 @@ test('an overlay of a hundred layers, top first', async () => {
 	assert.deepEqual(await lines('many', 'cat /who /bottom', { root }), ['0', 'yes']);
 });
 
+const image = (more: Partial<Extract<Op, { op: 'mount_image' }>> = {}): Op => ({
+	op: 'mount_image',
+	target: '/image',
+	lowers: [folder('image-upper'), folder('image-lower')],
+	sub_path: '',
+	place: folder('image-place'),
+	set: 0n,
+	...more,
+});
+
+test('an image as a volume: merged, read-only, whole or a folder of it, and nothing on the host', async () => {
+	writeFileSync(join(folder('image-lower', 'deep/er'), 'file'), 'below\n');
+	writeFileSync(join(folder('image-upper', 'deep'), 'top'), 'top\n');
+	symlinkSync('/deep', join(shim.folder, 'image-upper/link'));
+	symlinkSync('../../../..', join(shim.folder, 'image-upper/out'));
+	const mounts = [
+		image(),
+		image({ target: '/folder', sub_path: 'deep/er', set: MS.NOEXEC }),
+		image({ target: '/link', sub_path: 'link' }),
+		image({ target: '/out', sub_path: 'out' }),
+	];
+	const script = [
+		'cat /image/deep/er/file /image/deep/top /folder/file /link/top /out/deep/top',
+		'touch /image/x /folder/x 2>/dev/null || echo read-only',
+		'grep " /folder " /proc/self/mountinfo | cut -d" " -f6',
+	].join(';');
+	assert.deepEqual(await lines('img', script, { mounts }), [
+		...['below', 'top', 'below', 'top', 'top'],
+		'read-only',
+		'ro,noexec,relatime',
+	]);
+	assert.deepEqual(readdirSync(join(shim.folder, 'image-place')), []);
+	await fails(
+		'imgmissing',
+		{ mounts: [image({ sub_path: 'deep/none' })] },
+		{ errno: 2, op: OPS.mount_image.code },
+		/cannot open the folder deep\/none/,
+	);
+	await fails(
+		'imgfile',
+		{ mounts: [image({ sub_path: 'deep/top' })] },
+		{ errno: 20, op: OPS.mount_image.code },
+		/cannot open the folder deep\/top/,
+	);
+	await fails(
+		'imglayer',
+		{ mounts: [image({ lowers: ['/nonesuch', folder('image-lower')] })] },
+		{ errno: 2, op: OPS.mount_image.code },
+		/nonesuch/,
+	);
+});
+
 test('binds: read-only, flags, files, recursion, propagation', async () => {
 	const source = folder('source');
 	writeFileSync(join(source, 'file'), 'content\n');
