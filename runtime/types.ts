@@ -1,5 +1,6 @@
 /** What the runtime room offers through its door. Ids are opaque here: no pods, no images, no CRI. */
 import type { CgroupLayout } from './cgroup/layout.ts';
+import type { Surroundings } from './criu/surroundings.ts';
 import type { OciProcess, OciResources, OciSpec } from './oci/spec.ts';
 import type { Message, Op, Struct } from './shim/codec.ts';
 
@@ -36,7 +37,8 @@ export interface RunProgram {
 	readonly stdin?: Uint8Array;
 	readonly timeoutMs: number;
 	readonly maxOutputBytes?: number;
-	readonly netnsPath?: string;
+	/** Files of namespaces to enter first: `/proc/PID/ns/net`. */
+	readonly namespaces?: readonly string[];
 }
 
 /** One step of a network plan (see schema.ts, net_step). Encoded by src/network, carried out by C. */
@@ -137,6 +139,15 @@ export interface CreateOptions extends CallOptions {
 	readonly pins?: readonly { readonly name: string; readonly path: string }[];
 	/** Runs the program without waiting for start; not with poststart hooks, which belong to start. */
 	readonly startAtOnce?: boolean;
+	/**
+	 * Instead of the spec's program: the processes that `checkpoint` saved, held stopped until start. `folder` is what
+	 * `checkpoint` wrote; it is read by create alone.
+	 */
+	readonly restore?: {
+		readonly criu: string;
+		readonly folder: string;
+		readonly surroundings: Surroundings;
+	};
 	/** Folders made before the process, removed by delete (upper, work). */
 	readonly folders?: readonly {
 		readonly path: string;
@@ -317,6 +328,12 @@ export interface Cgroups {
 	stats(cgroupsPath: string): CgroupStats;
 	/** How often the kernel's OOM killer struck in this cgroup. 0 when it is gone. */
 	oomKills(cgroupsPath: string): Promise<number>;
+	/** Stops every process of the cgroup and below; DEADLINE_EXCEEDED when one does not. Thaw it, whatever this answers. */
+	freeze(cgroupsPath: string, options?: CallOptions): Promise<void>;
+	/** Lets them go on. A cgroup that is gone is fine. */
+	thaw(cgroupsPath: string): void;
+	/** The folder of the cgroup in the hierarchy that freezes. */
+	freezerFolder(cgroupsPath: string): string;
 	/** Processes of the cgroup and below. */
 	processes(cgroupsPath: string): Promise<readonly number[]>;
 	/** Folders of this cgroup in every hierarchy (doctor, teardown). */

@@ -1,10 +1,11 @@
 import { basename, join } from 'node:path';
 import { unimplemented } from '#base/errors.ts';
 import type { OciResources } from '../oci/spec.ts';
-import type { CgroupStats, Cgroups, CgroupUsage } from '../types.ts';
+import type { CallOptions, CgroupStats, Cgroups, CgroupUsage } from '../types.ts';
 import { detectCgroups } from './detect.ts';
 import { devicesOps } from './devices.ts';
 import { readKeyed } from './files.ts';
+import { freeze, freezerFolder, thaw } from './freezer.ts';
 import {
 	type CgroupLayout,
 	cgroupFolder,
@@ -77,6 +78,18 @@ class CgroupTree implements Cgroups {
 		if (folder === undefined) return 0;
 		const events = readKeyed(`${folder}/${this.version === 2 ? 'memory.events' : 'memory.oom_control'}`);
 		return Number(events('oom_kill') ?? 0n);
+	}
+
+	async freeze(cgroupsPath: string, { signal }: CallOptions = {}): Promise<void> {
+		await freeze(this.layout, normalizeCgroupsPath(cgroupsPath), signal);
+	}
+
+	thaw(cgroupsPath: string): void {
+		thaw(this.layout, normalizeCgroupsPath(cgroupsPath));
+	}
+
+	freezerFolder(cgroupsPath: string): string {
+		return freezerFolder(this.layout, normalizeCgroupsPath(cgroupsPath));
 	}
 
 	async processes(cgroupsPath: string): Promise<readonly number[]> {

@@ -93,9 +93,9 @@ class LauncherClient implements Launcher {
 	}
 
 	async run(program: RunProgram, { signal }: CallOptions = {}): Promise<ProgramResult> {
-		const { argv, env = [], cwd = '', stdin = new Uint8Array(), timeoutMs, netnsPath = '' } = program;
+		const { argv, env = [], cwd = '', stdin = new Uint8Array(), timeoutMs, namespaces = [] } = program;
 		const max_output = program.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES;
-		const body = { argv, env, cwd, stdin, timeout_ms: timeoutMs, max_output, netns_path: netnsPath };
+		const body = { argv, env, cwd, stdin, timeout_ms: timeoutMs, max_output, namespaces };
 		const ran = await explained(`run ${argv[0]}`, () => this.#connection.request('RUN', body, 'RAN', signal));
 		return {
 			exitCode: ran.exit_code,

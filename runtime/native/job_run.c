@@ -6,29 +6,41 @@
 /* What is left of a frame for both streams together, beside the other fields. */
 #define OUTPUT_MAX ((MAX_FRAME_BYTES - 1024) / 2)
 
-static int open_netns(const char *path, struct failure *failure)
+/* The kernel has fewer kinds of them. */
+#define NAMESPACES_MAX 16
+
+/* They stay open: this process ends with the program. */
+static int open_namespaces(const struct list *paths, int fds[NAMESPACES_MAX], struct failure *failure)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? fail(failure, errno, "cannot open the network namespace %s", path) : fd;
+	struct reader items = paths->items;
+	const char *path;
+	if (paths->count > NAMESPACES_MAX) return fail(failure, EINVAL, "%u namespaces to enter are too many", paths->count);
+	for (uint32_t i = 0; i < paths->count && get_str(&items, &path); i++) {
+		fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (fds[i] < 0) return fail(failure, errno, "cannot open the namespace %s", path);
+	}
+	return 0;
 }
 
 static int run(const struct msg_run *request, int cancel, struct program_result *result, struct failure *failure)
 {
 	AUTO_FREE char **argv = strings_of(&request->argv);
 	AUTO_FREE char **env = strings_of(&request->env);
-	AUTO_CLOSE int netns = -1;
+	int namespaces[NAMESPACES_MAX];
 
 	if (!argv || !env) return fail(failure, errno, "the arguments or the environment cannot be read");
 	if (!argv[0] || !strchr(argv[0], '/'))
 		return fail(failure, EINVAL, "a program is named by its path; %s is none", argv[0] ? argv[0] : "an empty list");
-	if (*request->netns_path && (netns = open_netns(request->netns_path, failure)) < 0) return netns;
+	int opened = open_namespaces(&request->namespaces, namespaces, failure);
+	if (opened < 0) return opened;
 	struct program program = {
 		.path = argv[0],
 		.argv = argv,
 		.env = env,
 		.cwd = request->cwd,
 		.stdin_bytes = request->stdin,
-		.netns = netns,
+		.namespaces = namespaces,
+		.namespace_count = request->namespaces.count,
 		.timeout_ms = request->timeout_ms,
 		.max_output = request->max_output < OUTPUT_MAX ? request->max_output : OUTPUT_MAX,
 		.cancel = cancel,

@@ -84,3 +84,21 @@ int op_exec_run(struct plan *plan, const struct op *op, struct failure *failure)
 	execve(argv[0], argv, env);
 	return explain(argv[0], errno, failure);
 }
+
+/* Nothing of the image is executed, so the program has all rights, and the root around it is the host's. */
+int op_restore_run(struct plan *plan, const struct op *op, struct failure *failure)
+{
+	DECODE(restore, arguments);
+	AUTO_FREE char **argv = strings_of(&arguments.argv);
+	AUTO_FREE char **env = strings_of(&arguments.env);
+	if (!argv || !env) return fail(failure, ENOMEM, "no memory for the arguments");
+	if (!argv[0] || !*argv[0]) return fail(failure, EINVAL, "there is no program that restores");
+	if (unlink(arguments.pid_file) < 0 && errno != ENOENT) return fail(failure, errno, "cannot remove %s", arguments.pid_file);
+	umask(022);
+	prctl(PR_SET_PDEATHSIG, 0);
+	prctl(PR_SET_DUMPABLE, 1);
+	close_host_side(plan);
+	plan->report->executing = 1;
+	execve(argv[0], argv, env);
+	return explain(argv[0], errno, failure);
+}

@@ -79,6 +79,7 @@ int run_inside_op(struct plan *plan, const struct op *op, struct failure *failur
 	case OP_IO_PRIORITY: return op_io_priority_run(plan, op, failure);
 	case OP_SCHEDULER: return op_scheduler_run(plan, op, failure);
 	case OP_EXEC: return op_exec_run(plan, op, failure);
+	case OP_RESTORE: return op_restore_run(plan, op, failure);
 	case OP_UNSHARE: return op_unshare_run(plan, op, failure);
 	default: return fail(failure, EINVAL, "operation %u cannot be carried out in the container", op->code);
 	}

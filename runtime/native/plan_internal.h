@@ -178,3 +178,4 @@ int op_no_new_privileges_run(struct plan *plan, const struct op *op, struct fail
 int op_seccomp_run(struct plan *plan, const struct op *op, struct failure *failure);
 int op_working_folder_run(struct plan *plan, const struct op *op, struct failure *failure);
 int op_exec_run(struct plan *plan, const struct op *op, struct failure *failure);
+int op_restore_run(struct plan *plan, const struct op *op, struct failure *failure);

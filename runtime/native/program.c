@@ -89,7 +89,8 @@ static void become(const struct program *program, int in, int out, int err, int 
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) goto failed;
 	step = 1;
-	if (program->netns >= 0 && setns(program->netns, CLONE_NEWNET) < 0) goto failed;
+	for (size_t i = 0; i < program->namespace_count; i++)
+		if (setns(program->namespaces[i], 0) < 0) goto failed;
 	step = 2;
 	if (program->cwd && *program->cwd && chdir(program->cwd) < 0) goto failed;
 	step = 3;
@@ -103,7 +104,7 @@ failed:;
 
 static const char *const STEPS[] = {
 	"cannot redirect the standard streams of %s",
-	"cannot enter the network namespace for %s",
+	"cannot enter the namespaces for %s",
 	"cannot enter the working folder of %s",
 	"cannot execute %s",
 };

@@ -9,7 +9,8 @@ struct program {
 	char *const *env;	   /* ends with NULL */
 	const char *cwd;	   /* NULL or "": stay */
 	struct bytes stdin_bytes;
-	int netns;		   /* network namespace to enter first, or -1 */
+	const int *namespaces;	   /* to enter first, in this order */
+	size_t namespace_count;
 	uint64_t timeout_ms;	   /* 0: none. Then the whole process group is killed */
 	size_t max_output;	   /* per stream; what is beyond it is read and dropped */
 	int32_t *group;		   /* not NULL: the process group while it runs, 0 otherwise; for whoever must end it when we cannot */

@@ -885,7 +885,7 @@ static inline void msg_shim_started_encode(struct writer *w, const struct msg_sh
 	put_u64(w, in->start_time);
 }
 
-/* Run a program to its end. Its whole process group is killed at the deadline. netns_path: enter that network namespace first; empty: none. Output beyond max_output bytes per stream is read and dropped. */
+/* Run a program to its end. Its whole process group is killed at the deadline. namespaces: files of namespaces to enter first (setns). Output beyond max_output bytes per stream is read and dropped. */
 #define MSG_RUN 62u
 struct msg_run {
 	struct list argv; /* of str */
@@ -894,7 +894,7 @@ struct msg_run {
 	struct bytes stdin;
 	uint32_t timeout_ms;
 	uint32_t max_output;
-	const char *netns_path;
+	struct list namespaces; /* of str */
 };
 static inline bool msg_run_decode(struct reader *r, struct msg_run *out)
 {
@@ -904,7 +904,7 @@ static inline bool msg_run_decode(struct reader *r, struct msg_run *out)
 		get_bytes(r, &out->stdin) &&
 		get_u32(r, &out->timeout_ms) &&
 		get_u32(r, &out->max_output) &&
-		get_str(r, &out->netns_path);
+		get_list(r, &out->namespaces);
 }
 static inline void msg_run_encode(struct writer *w, const struct msg_run *in)
 {
@@ -914,7 +914,7 @@ static inline void msg_run_encode(struct writer *w, const struct msg_run *in)
 	put_bytes(w, in->stdin);
 	put_u32(w, in->timeout_ms);
 	put_u32(w, in->max_output);
-	put_str(w, in->netns_path);
+	put_list(w, in->namespaces);
 }
 
 /* Reply to RUN. */
@@ -1927,4 +1927,24 @@ static inline bool op_unshare_decode(struct reader *r, struct op_unshare *out)
 static inline void op_unshare_encode(struct writer *w, const struct op_unshare *in)
 {
 	put_u32(w, in->flags);
+}
+
+/* Instead of exec, without wait_start: execute a program of the host that makes the process of the container as its own sibling, stopped, writes its pid to pid_file and ends with 0. CREATE is answered then; START continues the processes of the cgroup. */
+#define OP_RESTORE 66u
+struct op_restore {
+	struct list argv; /* of str */
+	struct list env; /* of str */
+	const char *pid_file;
+};
+static inline bool op_restore_decode(struct reader *r, struct op_restore *out)
+{
+	return get_list(r, &out->argv) &&
+		get_list(r, &out->env) &&
+		get_str(r, &out->pid_file);
+}
+static inline void op_restore_encode(struct writer *w, const struct op_restore *in)
+{
+	put_list(w, in->argv);
+	put_list(w, in->env);
+	put_str(w, in->pid_file);
 }

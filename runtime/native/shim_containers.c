@@ -61,6 +61,7 @@ static void remember(struct container *container, const struct list *plan)
 		if (op.code == OP_WAIT_START) container->waits_for_start = true;
 		if (op.code == OP_SPAWN) remember_cgroup(container, &op);
 		if (op.code == OP_HOOKS) remember_poststart(container, &op);
+		if (op.code == OP_RESTORE) remember_restore(container, &op);
 	}
 }
 
@@ -92,6 +93,7 @@ void container_free(struct shim *shim, struct container *container)
 	task_close(&container->task);
 	report_free(container->worker_report);
 	free((void *)(uintptr_t)container->poststart.data);
+	free(container->pid_file);
 	free(container->cgroup);
 	free(container->folder);
 	free(container->id);
@@ -209,9 +211,14 @@ static bool advance_creating(struct shim *shim, struct container *container)
 {
 	struct task *task = &container->task;
 	if (task->creator) return false;
-	if (task_created(task)) {
+	bool created = task_created(task);
+	if (created && container->pid_file) {
+		if (!task->reaped) return false;
+		created = restore_adopt(container);
+	}
+	if (created) {
 		container->start_time = start_time_of(task->pid);
-		container->phase = container->waits_for_start ? CREATED : RUNNING;
+		container->phase = container->waits_for_start || container->pid_file ? CREATED : RUNNING;
 		process_listen(&task->process);
 		answer_created(container);
 		if (container->phase == RUNNING) drop_report(container);
@@ -298,6 +305,18 @@ void container_advance(struct shim *shim, struct container *container)
 	if (container->deleting) delete_advance(shim, container);
 }
 
+static int start_restored(struct container *container, struct client *client, uint32_t request_id)
+{
+	container->started_at_ns = realtime_ns();
+	int result = kill_all(container, SIGCONT);
+	if (result < 0) return refuse(client, request_id, -result, "cannot continue the restored processes of container %s", container->id);
+	container->phase = RUNNING;
+	container->waiting = (struct request){client, request_id};
+	answer_started(container);
+	drop_report(container);
+	return 0;
+}
+
 int container_start(struct shim *shim, struct client *client, const struct frame *frame)
 {
 	struct msg_start request;
@@ -309,6 +328,7 @@ int container_start(struct shim *shim, struct client *client, const struct frame
 		return refuse(client, frame->request_id, EBUSY, "container %s is being %s", request.id,
 			      container->deleting ? "deleted" : container->phase == CREATING ? "created" : "started");
 	if (container->phase != CREATED) return refuse(client, frame->request_id, EINVAL, "container %s %s already", request.id, container->phase == RUNNING ? "runs" : "has stopped");
+	if (container->pid_file) return start_restored(container, client, frame->request_id);
 	char go = LEASH_GO;
 	container->started_at_ns = realtime_ns();
 	if (send_fd(container->task.leash.fd, &go, 1, -1) < 0)
@@ -328,6 +348,8 @@ int container_kill(struct shim *shim, struct client *client, const struct frame 
 	if (!container) return refuse(client, frame->request_id, ENOENT, "container %s is not here", request.id);
 	/* Killing the creator (and so the hook that it waits for) ends CREATE with an error: its caller has given up. */
 	if (container->phase == CREATING && request.signal == SIGKILL && container->task.creator && kill(container->task.creator, SIGKILL) == 0)
+		return conn_send_ok(&client->conn, frame->request_id);
+	if (container->phase == CREATING && request.signal == SIGKILL && container->pid_file && kill_all(container, SIGKILL) == 0)
 		return conn_send_ok(&client->conn, frame->request_id);
 	if (container->phase == CREATING) return refuse(client, frame->request_id, EBUSY, "container %s is being created", request.id);
 	if (request.signal > 64) return refuse(client, frame->request_id, EINVAL, "there is no signal %u", request.signal);

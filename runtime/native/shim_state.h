@@ -110,6 +110,7 @@ struct container {
 	char *cgroup;		/* where its processes are found; NULL: unknown */
 	bool cgroup_v2;
 	bool waits_for_start;
+	char *pid_file;		/* its process is restored, and its pid comes here; NULL: no */
 	enum container_phase phase;
 	struct request waiting; /* CREATE or START */
 	uint64_t start_time, started_at_ns;
@@ -199,6 +200,12 @@ int kill_all(const struct container *container, int signal);
 void kill_tree(const char *cgroup, pid_t pid);
 /* Writes folder/exit. */
 int write_exit_record(const struct container *container);
+
+/* ---- shim_restore.c */
+struct op;
+void remember_restore(struct container *container, const struct op *op);
+/* The program that restores has ended: its work becomes the container's process. False: it failed, the report says how. */
+bool restore_adopt(struct container *container);
 
 /* ---- shim_exec.c */
 int exec_start(struct shim *shim, struct client *client, const struct frame *frame);

@@ -6,6 +6,7 @@ import { writeBundle } from '../bundle.ts';
 import { validateSpec } from '../oci/validate.ts';
 import { lowerContainer } from '../plan/container.ts';
 import type { PlanContext } from '../plan/context.ts';
+import { lowerRestore } from '../plan/restore.ts';
 import { lowerTeardown } from '../plan/teardown.ts';
 import { encodePlan, type Message, type Op } from '../shim/codec.ts';
 import { explain, ProtocolError, throwIfAborted } from '../shim/errors.ts';
@@ -14,6 +15,7 @@ import { defaultCgroupsPath, type ShimContext } from './context.ts';
 import { discard } from './delete.ts';
 import { PlanFile } from './plan-file.ts';
 import { programError } from './program-error.ts';
+import { restoreError, restoreOp } from './restore.ts';
 import { stepTimings } from './timings.ts';
 
 const DEFAULT_LINE_MAX = 16384;
@@ -30,7 +32,9 @@ export async function prepareCreate(planning: Planning, options: CreateOptions):
 	validateSpec(spec);
 	planning.cgroups.check(spec.linux?.resources ?? {});
 	const context = await planContext(planning, options);
-	const plan = lowerContainer(spec, context);
+	const plan = options.restore
+		? lowerRestore(spec, context, restoreOp(spec, bundle, options.restore))
+		: lowerContainer(spec, context);
 	const teardown = lowerTeardown(spec, context);
 	throwIfAborted(signal, `create container ${id}`);
 	await changing('bundle.write', () => writeBundle(bundle, id, spec, teardown));
@@ -58,7 +62,9 @@ export async function createContainer(
 			shim,
 			id,
 			teardown,
-			programError(what, spec.process?.args[0] ?? '', error) ?? explain(what, error, plan),
+			(await restoreError(what, bundle, error)) ??
+				programError(what, spec.process?.args[0] ?? '', error) ??
+				explain(what, error, plan),
 		);
 	}
 	const file = new PlanFile(bundle, plan, shim.log);

@@ -109,6 +109,7 @@ const DESCRIPTIONS: { readonly [N in OpName]: (args: OpArgs<N>) => string } = {
 	exec: ({ argv }) =>
 		`execute ${argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(' ')}`,
 	unshare: ({ flags }) => `unshare ${namespaceNames(flags).join(' ')}`,
+	restore: ({ argv }) => `restore the processes with ${argv[0]}`,
 };
 
 const limit = (value: bigint): string => (value === 2n ** 64n - 1n ? 'unlimited' : value.toString());

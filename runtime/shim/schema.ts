@@ -218,7 +218,7 @@ export const MESSAGES = {
 	SHIM_STARTED: { code: 61, doc: 'Reply to START_SHIM.', fields: { pid: 'u32', start_time: 'u64' } },
 	RUN: {
 		code: 62,
-		doc: 'Run a program to its end. Its whole process group is killed at the deadline. netns_path: enter that network namespace first; empty: none. Output beyond max_output bytes per stream is read and dropped.',
+		doc: 'Run a program to its end. Its whole process group is killed at the deadline. namespaces: files of namespaces to enter first (setns). Output beyond max_output bytes per stream is read and dropped.',
 		fields: {
 			argv: ['str'],
 			env: ['str'],
@@ -226,7 +226,7 @@ export const MESSAGES = {
 			stdin: 'bytes',
 			timeout_ms: 'u32',
 			max_output: 'u32',
-			netns_path: 'str',
+			namespaces: ['str'],
 		},
 	},
 	RAN: {
@@ -521,5 +521,10 @@ export const OPS = {
 		code: 65,
 		doc: 'unshare(2) of these CLONE_NEW* flags, in the process.',
 		fields: { flags: 'u32' },
+	},
+	restore: {
+		code: 66,
+		doc: 'Instead of exec, without wait_start: execute a program of the host that makes the process of the container as its own sibling, stopped, writes its pid to pid_file and ends with 0. CREATE is answered then; START continues the processes of the cgroup.',
+		fields: { argv: ['str'], env: ['str'], pid_file: 'str' },
 	},
 } as const satisfies Record<string, Entry>;

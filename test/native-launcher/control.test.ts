@@ -239,7 +239,7 @@ test('a daemon that does not read its answers does not make the launcher grow', 
 		stdin: new Uint8Array(),
 		timeout_ms: 0,
 		max_output: 1 << 22,
-		netns_path: '',
+		namespaces: [],
 	};
 	const all = Array.from({ length: 60 }, () => launcher.ask('RUN', body, 'RAN'));
 	const heads = (): number =>

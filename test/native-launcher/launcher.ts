@@ -103,7 +103,7 @@ export class TestLauncher implements AsyncDisposable {
 			stdin: new Uint8Array(),
 			timeout_ms: 0,
 			max_output: 1 << 20,
-			netns_path: '',
+			namespaces: [],
 			...rest,
 		};
 		const ran = await this.ask('RUN', body, 'RAN');

@@ -242,7 +242,7 @@ test('sysctls are written in the namespace of the step, below /proc/sys only', a
 	);
 	const inside = await launcher.run(
 		['/bin/cat', '/proc/sys/net/ipv4/ip_default_ttl', '/proc/sys/net/ipv4/tcp_fin_timeout'],
-		{ netns_path: pod.path },
+		{ namespaces: [pod.path] },
 	);
 	assert.equal(inside.out, '33\n44\n');
 	assert.equal(readFileSync('/proc/sys/net/ipv4/ip_default_ttl', 'utf8'), host);
@@ -256,7 +256,7 @@ test('sysctls are written in the namespace of the step, below /proc/sys only', a
 test('a program runs in the namespace that it was given', async () => {
 	await using launcher = await TestLauncher.start();
 	using pod = testNamespace(name('p'));
-	const ran = await launcher.run(['/bin/ls', '/proc/self/net/dev_snmp6'], { netns_path: pod.path });
+	const ran = await launcher.run(['/bin/ls', '/proc/self/net/dev_snmp6'], { namespaces: [pod.path] });
 	assert.equal(ran.out, 'lo\n');
 });
 

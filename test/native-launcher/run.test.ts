@@ -83,7 +83,7 @@ test('a program that cannot be executed is an error that names it', async () => 
 	await assert.rejects(launcher.run(['tool']), refused(22, 'tool'));
 	await assert.rejects(launcher.run([]), refused(22));
 	await assert.rejects(launcher.run([SH], { cwd: '/nowhere/folder' }), refused(2, SH));
-	await assert.rejects(launcher.run([SH], { netns_path: '/nowhere/netns' }), refused(2, '/nowhere/netns'));
+	await assert.rejects(launcher.run([SH], { namespaces: ['/nowhere/netns'] }), refused(2, '/nowhere/netns'));
 });
 
 test('many programs run at once', async () => {

@@ -362,6 +362,8 @@ static inline bool walk_msg_run(struct reader *r)
 		if (!walk_str(&value.argv.items)) return false;
 	for (uint32_t i = 0; i < value.env.count; i++)
 		if (!walk_str(&value.env.items)) return false;
+	for (uint32_t i = 0; i < value.namespaces.count; i++)
+		if (!walk_str(&value.namespaces.items)) return false;
 	return true;
 }
 
@@ -887,6 +889,19 @@ static inline bool walk_op_unshare(struct reader *r)
 	return true;
 }
 
+static inline bool walk_op_restore(struct reader *r)
+{
+	const uint8_t *from = r->at;
+	struct op_restore value;
+	if (!op_restore_decode(r, &value)) return false;
+	WALK_SAME(op_restore, from, r, &value);
+	for (uint32_t i = 0; i < value.argv.count; i++)
+		if (!walk_str(&value.argv.items)) return false;
+	for (uint32_t i = 0; i < value.env.count; i++)
+		if (!walk_str(&value.env.items)) return false;
+	return true;
+}
+
 static inline bool walk_message(uint16_t code, struct reader *r)
 {
 	switch (code) {
@@ -980,6 +995,7 @@ static inline bool walk_arguments(uint32_t code, struct reader *r)
 	case OP_SCHEDULER: return walk_op_scheduler(r);
 	case OP_EXEC: return walk_op_exec(r);
 	case OP_UNSHARE: return walk_op_unshare(r);
+	case OP_RESTORE: return walk_op_restore(r);
 	default: return false;
 	}
 }
