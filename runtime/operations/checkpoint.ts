@@ -1,14 +1,21 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { aborted, type Condition, StatusError, unimplemented } from '#base/errors.ts';
+import {
+	aborted,
+	deadlineExceeded,
+	internal,
+	resourceExhausted,
+	type StatusError,
+	unimplemented,
+} from '#base/errors.ts';
 import { dumpArguments } from '../criu/arguments.ts';
 import { CRIU_ENV } from '../criu/criu.ts';
 import { errorsIn } from '../criu/messages.ts';
 import { readSurroundings, type Surroundings } from '../criu/surroundings.ts';
 import type { OciSpec } from '../oci/spec.ts';
-import type { CallOptions, Cgroups, Launcher } from '../types.ts';
+import type { Cgroups, Launcher } from '../types.ts';
 
-export interface CheckpointOptions extends CallOptions {
+export interface CheckpointOptions {
 	readonly id: string;
 	readonly criu: string;
 	/** The container's process, and the shim that has it. */
@@ -17,6 +24,8 @@ export interface CheckpointOptions extends CallOptions {
 	readonly cgroupsPath: string;
 	/** An empty folder: `checkpoint` with CRIU's images, `dump.log` and `stats-dump` are made in it. */
 	readonly folder: string;
+	/** CRIU is killed then, and the processes let go; 0: no limit. */
+	readonly timeoutMs: number;
 }
 
 /** Namespaces that belong to the sandbox: CRIU works in them, and so does not save them. */
@@ -36,30 +45,25 @@ export function checkCanCheckpoint(what: string, { process, linux }: OciSpec): v
 }
 
 /**
- * Saves the processes of a container whose cgroup the caller has frozen, and leaves them frozen. INTERNAL (or
- * RESOURCE_EXHAUSTED) quotes CRIU. The answer is what `restore` needs beside the images.
+ * Saves the processes of a container whose cgroup the caller has frozen, and leaves them frozen. DEADLINE_EXCEEDED
+ * when it takes too long; INTERNAL, ABORTED or RESOURCE_EXHAUSTED quote CRIU. The answer is what `restore` needs beside the images.
  */
 export async function checkpointContainer(
 	{ launcher, cgroups }: { readonly launcher: Pick<Launcher, 'run'>; readonly cgroups: Cgroups },
 	options: CheckpointOptions,
 ): Promise<Surroundings> {
-	const { id, criu, pid, shimPid, cgroupsPath, folder, signal } = options;
+	const { id, criu, pid, shimPid, cgroupsPath, folder, timeoutMs } = options;
 	const images = join(folder, 'checkpoint');
 	const surroundings = readSurroundings(pid, await cgroups.processes(cgroupsPath), shimPid);
 	await mkdir(images, { mode: 0o700 });
 	const freezer = cgroups.freezerFolder(cgroupsPath);
 	const argv = dumpArguments({ criu, pid, images, work: folder, freezer, surroundings });
 	const namespaces = SANDBOX_NAMESPACES.map((name) => `/proc/${pid}/ns/${name}`);
-	const ran = await launcher.run(
-		{ argv, env: CRIU_ENV, namespaces, timeoutMs: 0 },
-		{ ...(signal && { signal }) },
-	);
-	if (ran.exitCode !== 0)
-		throw await criuFailure(
-			`save the processes of container ${id}`,
-			join(folder, 'dump.log'),
-			`${ran.stderr}`,
-		);
+	// Never given up before its end: a CRIU that is alive would freeze the cgroup again when it is done.
+	const ran = await launcher.run({ argv, env: CRIU_ENV, namespaces, timeoutMs });
+	const what = `save the processes of container ${id}`;
+	if (ran.timedOut) throw deadlineExceeded(`Cannot ${what} in time`);
+	if (ran.exitCode !== 0) throw await criuFailure(what, join(folder, 'dump.log'), `${ran.stderr}`);
 	return surroundings;
 }
 
@@ -71,9 +75,8 @@ export async function criuFailure(what: string, logFile: string, otherwise: stri
 		errorsIn(otherwise) ||
 		otherwise.trim() ||
 		`CRIU was ended; its log ${logFile} says nothing`;
-	if (/No space left on device/.test(log))
-		return new StatusError('RESOURCE_EXHAUSTED', `Cannot ${what}: ${why}`);
+	if (/No space left on device/.test(log)) return resourceExhausted(`Cannot ${what}: ${why}`);
 	// What it works on was stopped or removed meanwhile.
 	if (/No such process|has exited|zombie/i.test(why)) return aborted(`Cannot ${what}: ${why}`);
-	return new StatusError('INTERNAL' satisfies Condition, `Cannot ${what}: ${why}`);
+	return internal(`Cannot ${what}: ${why}`);
 }

@@ -59,6 +59,10 @@ const installedPath = text(
 		return isAbsolute(value) ? normalize(value) : join(INSTALLATION, value);
 	},
 );
+const optionalPath = text('an absolute path, or nothing', (value) => {
+	if (value !== '' && !isAbsolute(value)) throw new Error('it does not begin with /');
+	return value && normalize(value);
+});
 const anyText = text('a string', (value) => value);
 const id = integer(0, 0xfffffffe);
 const seconds = integer(1, 86400);
@@ -244,6 +248,11 @@ export const OPTIONS = {
 		kind: seconds,
 		default: 240,
 		doc: 'Longest time that making a container may take, its hooks included.',
+	},
+	'runtime.criu_path': {
+		kind: optionalPath,
+		default: '',
+		doc: 'The program criu, 3.17 or newer, for checkpoints. Empty: in /usr/sbin, /usr/local/sbin, /usr/bin or /usr/local/bin; it may be installed while the daemon runs.',
 	},
 	'grpc.max_message_bytes': {
 		kind: integer(1024 * 1024, 1024 * 1024 * 1024),

@@ -49,6 +49,8 @@ export interface Config {
 		readonly logLineMaxBytes: number;
 		readonly execOutputMaxBytes: number;
 		readonly createTimeoutSeconds: number;
+		/** '': in the usual places. */
+		readonly criuPath: string;
 	};
 	readonly grpc: { readonly maxMessageBytes: number };
 }

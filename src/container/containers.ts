@@ -44,6 +44,8 @@ export class Containers {
 	readonly #startsAnswered = new Map<string, number>();
 	/** Containers being made, by sandbox: its removal waits for them. */
 	readonly making = new Map<string, Set<Promise<unknown>>>();
+	/** Containers of which a checkpoint is under way, by id. */
+	readonly checkpointing = new Set<string>();
 	/** Removals under way, so that a second one joins the first. */
 	readonly removals = new Map<string, Promise<void>>();
 	readonly #root: string;

@@ -3,7 +3,7 @@ import { aborted } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { withRollback } from '#base/rollback.ts';
 import type { CreateContainerRequest } from '#cri-api';
-import type { ProcessIdentity } from '#runtime';
+import type { CreateOptions, ProcessIdentity } from '#runtime';
 import { catchUp } from '../sandbox/shim-events.ts';
 import { takeBack } from '../sandbox/take-back.ts';
 import { Timeline } from '../sandbox/timeline.ts';
@@ -14,6 +14,7 @@ import { type ContainerRequest, checkContainerRequest } from './check-request.ts
 import {
 	type Creation,
 	createProcess,
+	fillLayer,
 	leaseLayers,
 	makeFolder,
 	makeLogFolder,
@@ -28,17 +29,19 @@ import { type Container, type ContainerMetadata, stateOf } from './types.ts';
 /**
  * CreateContainer: everything up to the program's exec, so that starting is one message. A call with the same
  * metadata while this one runs joins it; it goes on when its client leaves. On failure everything is taken back.
+ * `restored`: the processes of a checkpoint take the place of the program.
  */
 export async function createContainer(
 	daemon: Daemon,
 	request: CreateContainerRequest,
 	call: Call,
+	restored?: CreateOptions['restore'],
 ): Promise<string> {
 	const checked = checkContainerRequest(daemon, request);
 	const sandboxId = checked.sandbox.metadata.id;
 	return await daemon.containers.names.claim(containerName(sandboxId, checked.metadata), {
 		signal: call.signal,
-		make: (holder) => counted(daemon, sandboxId, makeContainer(daemon, checked, holder, call)),
+		make: (holder) => counted(daemon, sandboxId, makeContainer(daemon, checked, holder, call, restored)),
 		isRetryFor: (id) => isUnused(daemon, checked, id),
 	});
 }
@@ -67,11 +70,13 @@ async function makeContainer(
 	request: ContainerRequest,
 	holder: Holder,
 	call: Call,
+	restored: CreateOptions['restore'],
 ): Promise<void> {
 	const creation: Creation = {
 		daemon,
 		request,
 		metadata: newMetadata(daemon, request, holder.id),
+		restored,
 		timeline: new Timeline(holder, call.stage, daemon.config.runtime.createTimeoutSeconds),
 	};
 	const { metadata, timeline } = creation;
@@ -100,6 +105,8 @@ async function makeProcess(
 		timeline.stage('log.folder', () => makeLogFolder(creation)),
 	]);
 	const { uid, gid, groups } = planned.user;
+	const { restored } = creation;
+	if (restored !== undefined) await timeline.stage('files', () => fillLayer(creation, restored.folder));
 	const { process } = await timeline.stage('create', () => createProcess(creation, planned.prepared));
 	return { user: { uid, gid, supplementalGroups: groups }, process };
 }

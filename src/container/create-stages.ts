@@ -4,6 +4,8 @@ import { allOf } from '#base/all-of.ts';
 import { fromSystemError, unavailable } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { type CreatedContainer, type CreateOptions, type PreparedCreate, prepareCreate } from '#runtime';
+import { Deadline } from '../checkpoint/deadline.ts';
+import { restoreRootDiff } from '../checkpoint/root-diff.ts';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { nowNs } from '../sandbox/clock.ts';
 import type { Timeline } from '../sandbox/timeline.ts';
@@ -24,6 +26,8 @@ export interface Creation {
 	readonly request: ContainerRequest;
 	readonly metadata: ContainerMetadata;
 	readonly timeline: Timeline;
+	/** From a checkpoint; undefined: its program is to run from the beginning. */
+	readonly restored: CreateOptions['restore'] | undefined;
 }
 
 export interface PlannedProcess {
@@ -132,7 +136,7 @@ async function layersOf({ daemon, metadata, request }: Creation): Promise<Layers
 }
 
 async function createOptions(
-	{ daemon, metadata, request, timeline }: Creation,
+	{ daemon, metadata, request, timeline, restored }: Creation,
 	input: ContainerSpecInput,
 	{ lowers, tree, volumes }: Layers,
 ): Promise<CreateOptions> {
@@ -151,8 +155,15 @@ async function createOptions(
 		...(logPath === '' ? {} : { log: { path: logPath, lineMax: daemon.config.runtime.logLineMaxBytes } }),
 		stdin,
 		stdinOnce: stdin_once,
+		...(restored && { restore: restored }),
 		signal: timeline.signal,
 	};
+}
+
+/** What the container of a checkpoint had written to its root. */
+export async function fillLayer({ daemon, metadata }: Creation, folder: string): Promise<void> {
+	const upper = join(daemon.containers.layerFolder(metadata.id), 'upper');
+	await restoreRootDiff(daemon.launcher, { upper, folder }, new Deadline('restore the files', 0n));
 }
 
 /** The process, waiting at its exec. */

@@ -1,4 +1,7 @@
-import { unsupported } from './unsupported.ts';
+import { checkpointContainer as checkpoint } from '../checkpoint/checkpoint-container.ts';
+import type { UnaryHandler } from './types.ts';
 
-/** CheckpointContainer: not yet. */
-export const checkpointContainer = unsupported('CheckpointContainer', 'processes cannot be saved');
+export const checkpointContainer: UnaryHandler<'CheckpointContainer'> = async (daemon, request, call) => {
+	await checkpoint(daemon, request, call);
+	return {};
+};

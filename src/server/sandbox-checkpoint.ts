@@ -1,4 +1,7 @@
-import { unsupported } from './unsupported.ts';
+import { checkpointPod as checkpoint } from '../checkpoint/checkpoint-pod.ts';
+import type { UnaryHandler } from './types.ts';
 
-/** CheckpointPod: not yet. */
-export const checkpointPod = unsupported('CheckpointPod', 'processes cannot be saved');
+export const checkpointPod: UnaryHandler<'CheckpointPod'> = async (daemon, request, call) => {
+	await checkpoint(daemon, request, call);
+	return {};
+};

@@ -89,6 +89,7 @@ const RUNTIME: Config['runtime'] = {
 	logLineMaxBytes: 16384,
 	execOutputMaxBytes: 1024,
 	createTimeoutSeconds: 1,
+	criuPath: '',
 };
 
 const HOST: ContainerSpecInput['host'] = {

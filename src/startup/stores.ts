@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from '#base/log.ts';
 import { openImageStore } from '#images';
-import { type Cgroups, connectShim, nativeBinary, runtimeFeatures } from '#runtime';
+import { type Cgroups, Criu, connectShim, nativeBinary, runtimeFeatures } from '#runtime';
 import type { Config } from '../config/types.ts';
 import { Containers } from '../container/containers.ts';
 import { stateName } from '../container/types.ts';
@@ -59,6 +59,7 @@ export async function openStores(
 		log,
 		launcher,
 		cgroups,
+		criu: new Criu(launcher, config.runtime.criuPath),
 		images: await openImages(config, log, launcher, metrics),
 		network: await openOwnNetwork(config, log, launcher),
 		sandboxes,

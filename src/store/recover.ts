@@ -1,4 +1,5 @@
 import { removeHalfWritten } from '#base/atomic-file.ts';
+import { resumeInterrupted } from '../checkpoint/interrupted.ts';
 import { makePauseRoot } from '../sandbox/pause-root.ts';
 import type { Daemon } from '../server/types.ts';
 import { finishHalfDone } from './recover-half-done.ts';
@@ -42,6 +43,7 @@ export async function prepareChanges(daemon: Daemon, half: Half): Promise<Unfini
 /** What was half made or half removed is finished, and what nobody owns is removed, while calls are served. */
 export async function finishRecovery(daemon: Daemon, { half, orphans }: Unfinished): Promise<void> {
 	const { sandboxes, containers, log } = daemon;
+	await resumeInterrupted(daemon);
 	await reconnectHalfMade(daemon, half.sandboxes);
 	await finishHalfDone(daemon, half);
 	await removeOrphans(daemon, orphans);

@@ -12,6 +12,7 @@ import { createLog, type Log, silentLog } from '#base/log.ts';
 import type { ContainerConfigInit, PodSandboxConfigInit } from '#cri-api';
 import {
 	type ConnectOptions,
+	Criu,
 	connectShim,
 	type Launcher,
 	nativeBinary,
@@ -273,6 +274,7 @@ export class TestBed implements AsyncDisposable {
 			log,
 			launcher,
 			cgroups,
+			criu: new Criu(launcher, config.runtime.criuPath),
 			images: this.images,
 			network,
 			sandboxes,

@@ -1,0 +1,87 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { internal, messageOf } from '#base/errors.ts';
+import { checkpointContainer, type OciSpec } from '#runtime';
+import type { Container } from '../container/types.ts';
+import type { Daemon } from '../server/types.ts';
+import type { Deadline } from './deadline.ts';
+import { writeContainer } from './documents.ts';
+import { markFrozen, unmark } from './interrupted.ts';
+import { saveRootDiff } from './root-diff.ts';
+import { pack } from './tar.ts';
+
+/** The pod's /dev/shm, in the layout that all runtimes share. */
+export const SHARED_MEMORY = 'devshm-checkpoint.tar';
+
+/** One container that is saved, and the folder that it is saved in. */
+export interface Saved {
+	readonly container: Container;
+	readonly spec: OciSpec;
+	readonly folder: string;
+}
+
+export interface Capture {
+	readonly criu: string;
+	readonly shimPid: number;
+	/** All that are stopped, so that there is one cut; those that are saved are among them. */
+	readonly stopped: readonly Container[];
+	readonly saved: readonly Saved[];
+	/** The temporary folder; named in the marks. */
+	readonly temporary: string;
+	/** Where the pod's /dev/shm is packed, and a process that sees it; undefined: it is the node's. */
+	readonly sharedMemory: { readonly pid: number; readonly folder: string } | undefined;
+	readonly deadline: Deadline;
+}
+
+/** Stops the containers, saves them at that one moment, and lets all of them go on whatever happens. */
+export async function capture(daemon: Daemon, cut: Capture): Promise<void> {
+	const { cgroups } = daemon;
+	const { stopped, temporary, deadline } = cut;
+	try {
+		for (const container of stopped) markFrozen(container, temporary);
+		const { signal } = deadline;
+		const freezing = stopped.map(({ metadata }) => cgroups.freeze(metadata.cgroupsPath, { signal }));
+		await Promise.allSettled(freezing);
+		await Promise.all(freezing);
+		for (const saved of cut.saved) await save(daemon, cut, saved);
+		await saveSharedMemory(daemon, cut);
+	} finally {
+		resumeAll(daemon, stopped);
+	}
+}
+
+async function save(daemon: Daemon, cut: Capture, { container, spec, folder }: Saved): Promise<void> {
+	const { containers, launcher } = daemon;
+	const { id, cgroupsPath } = container.metadata;
+	const { criu, shimPid, temporary, deadline } = cut;
+	await mkdir(folder, { recursive: true, mode: 0o700 });
+	const pid = container.status.process?.pid ?? 0;
+	const options = { id, criu, pid, shimPid, cgroupsPath, folder, timeoutMs: deadline.remainingMs };
+	const surroundings = await checkpointContainer(daemon, options);
+	await writeContainer(folder, container, spec, surroundings);
+	const upper = join(containers.layerFolder(id), 'upper');
+	await saveRootDiff(launcher, { upper, folder, scratch: temporary }, deadline);
+}
+
+async function saveSharedMemory({ launcher }: Daemon, { sharedMemory, deadline }: Capture): Promise<void> {
+	if (sharedMemory === undefined) return;
+	const { pid, folder } = sharedMemory;
+	await pack(launcher, { folder: sharedMemoryOf(pid), archive: join(folder, SHARED_MEMORY) }, deadline);
+}
+
+/** The pod's /dev/shm, as a process of it sees it. */
+export const sharedMemoryOf = (pid: number): string => `/proc/${pid}/root/dev/shm`;
+
+function resumeAll({ cgroups, log }: Daemon, stopped: readonly Container[]): void {
+	const failures: string[] = [];
+	for (const container of stopped) {
+		try {
+			cgroups.thaw(container.metadata.cgroupsPath);
+			unmark(container);
+		} catch (error) {
+			log.error('a container may be frozen', { container: container.metadata.id, error: messageOf(error) });
+			failures.push(messageOf(error));
+		}
+	}
+	if (failures.length > 0) throw internal(`Cannot resume after the checkpoint: ${failures.join('; ')}`);
+}

@@ -1,0 +1,70 @@
+import { join } from 'node:path';
+import { notFound } from '#base/errors.ts';
+import type { CheckpointContainerRequest } from '#cri-api';
+import { checkCanCheckpoint } from '#runtime';
+import { specOf } from '../container/bundle-spec.ts';
+import type { Container } from '../container/types.ts';
+import { requireId } from '../server/require-id.ts';
+import type { Call, Daemon } from '../server/types.ts';
+import { capture } from './capture.ts';
+import { checkRuns, claim, sandboxOf } from './claim.ts';
+import { Deadline } from './deadline.ts';
+import { type Destination, openDestination, publish } from './destination.ts';
+import { pack } from './tar.ts';
+
+/** CheckpointContainer: an archive at `location` (a folder, when it names one); the container goes on. */
+export async function checkpointContainer(
+	daemon: Daemon,
+	request: CheckpointContainerRequest,
+	call: Call,
+): Promise<void> {
+	const container = found(daemon, requireId('container_id', request.container_id));
+	const { id } = container.metadata;
+	const what = `checkpoint container ${id}`;
+	const deadline = new Deadline(what, BigInt(request.timeout));
+	checkRuns(what, container);
+	checkCanCheckpoint(what, await specOf(container.metadata));
+	const criu = await daemon.criu.require(what);
+	using _claimed = claim(daemon, what, [container]);
+	const destination = await openDestination('location', request.location, 'any');
+	try {
+		await call.stage('capture', () => captureOne(daemon, container, { criu, destination, deadline }));
+		await call.stage('write', () => write(daemon, destination, deadline));
+	} finally {
+		await daemon.launcher.removeTree(destination.temporary);
+	}
+}
+
+function found({ containers }: Daemon, id: string): Container {
+	const container = containers.find(id);
+	if (container === undefined) throw notFound(`No container ${id}`);
+	return container;
+}
+
+async function captureOne(
+	daemon: Daemon,
+	container: Container,
+	given: { readonly criu: string; readonly destination: Destination; readonly deadline: Deadline },
+): Promise<void> {
+	const { criu, deadline, destination } = given;
+	const { temporary, content } = destination;
+	const { shimPid, hasSharedMemory } = sandboxOf(daemon, container.metadata.sandboxId);
+	const spec = await specOf(container.metadata);
+	const pid = container.status.process?.pid ?? 0;
+	await capture(daemon, {
+		criu,
+		shimPid,
+		stopped: [container],
+		saved: [{ container, spec, folder: content }],
+		temporary,
+		sharedMemory: hasSharedMemory ? { pid, folder: content } : undefined,
+		deadline,
+	});
+}
+
+async function write({ launcher }: Daemon, destination: Destination, deadline: Deadline): Promise<void> {
+	const { temporary, content, isFolder } = destination;
+	const archive = join(temporary, 'archive.tar');
+	if (!isFolder) await pack(launcher, { folder: content, archive }, deadline);
+	await publish(destination, isFolder ? content : archive);
+}

@@ -1,0 +1,88 @@
+import { join } from 'node:path';
+import { failedPrecondition, invalidArgument, notFound } from '#base/errors.ts';
+import type { CheckpointPodRequest } from '#cri-api';
+import { checkCanCheckpoint } from '#runtime';
+import { specOf } from '../container/bundle-spec.ts';
+import { type Container, stateName } from '../container/types.ts';
+import type { Sandbox } from '../sandbox/types.ts';
+import { requireId } from '../server/require-id.ts';
+import type { Call, Daemon } from '../server/types.ts';
+import { capture, type Saved } from './capture.ts';
+import { checkRuns, claim, sandboxOf } from './claim.ts';
+import { Deadline } from './deadline.ts';
+import { openDestination, publish } from './destination.ts';
+import { writePod } from './documents.ts';
+import { refuseOptions } from './options.ts';
+
+/** CheckpointPod: a folder with the chosen containers (all that run) as they were at one moment; they go on. */
+export async function checkpointPod(
+	daemon: Daemon,
+	request: CheckpointPodRequest,
+	call: Call,
+): Promise<void> {
+	refuseOptions(request.options);
+	const sandbox = found(daemon, requireId('pod_sandbox_id', request.pod_sandbox_id));
+	const what = `checkpoint pod sandbox ${sandbox.metadata.id}`;
+	const running = daemon.containers
+		.ofSandbox(sandbox.metadata.id)
+		.filter(({ status }) => stateName(status) === 'running' && !status.removing);
+	const chosen = choose(daemon, what, sandbox, running, request.container_ids);
+	for (const { metadata } of chosen)
+		checkCanCheckpoint(`checkpoint container ${metadata.id}`, await specOf(metadata));
+	const criu = await daemon.criu.require(what);
+	using _claimed = claim(daemon, what, running);
+	const destination = await openDestination('output_path', request.output_path, 'folder');
+	const { content, temporary } = destination;
+	try {
+		const saved = await Promise.all(chosen.map((container, index) => placeOf(content, container, index)));
+		const { shimPid, hasSharedMemory } = sandboxOf(daemon, sandbox.metadata.id);
+		const pid = sandbox.status.pause?.pid ?? 0;
+		const sharedMemory = hasSharedMemory ? { pid, folder: content } : undefined;
+		const deadline = new Deadline(what, 0n);
+		await call.stage('capture', () =>
+			capture(daemon, { criu, shimPid, stopped: running, saved, temporary, sharedMemory, deadline }),
+		);
+		const containers = saved.map(({ container, folder }) => ({
+			name: container.metadata.config.metadata?.name ?? '',
+			folder: folder.slice(content.length + 1),
+		}));
+		await writePod(content, sandbox, containers);
+		await publish(destination, content);
+	} finally {
+		await daemon.launcher.removeTree(temporary);
+	}
+}
+
+function found({ sandboxes }: Daemon, id: string): Sandbox {
+	const sandbox = sandboxes.find(id);
+	if (sandbox === undefined) throw notFound(`No sandbox ${id}`);
+	const { state } = sandbox.status;
+	if (state === 'ready') return sandbox;
+	throw failedPrecondition(`Cannot checkpoint pod sandbox ${sandbox.metadata.id}: it is ${state}`);
+}
+
+function choose(
+	{ containers }: Daemon,
+	what: string,
+	{ metadata }: Sandbox,
+	running: readonly Container[],
+	ids: readonly string[],
+): readonly Container[] {
+	if (ids.length === 0 && running.length === 0)
+		throw failedPrecondition(`Cannot ${what}: no container runs in it`);
+	if (ids.length === 0) return running;
+	const wanted = ids.map((id) => {
+		const container = id === '' ? undefined : containers.find(id);
+		if (container?.metadata.sandboxId !== metadata.id)
+			throw invalidArgument(`container_ids: sandbox ${metadata.id} has no container ${JSON.stringify(id)}`);
+		checkRuns(`checkpoint container ${container.metadata.id}`, container);
+		return container;
+	});
+	return [...new Set(wanted)];
+}
+
+async function placeOf(content: string, container: Container, index: number): Promise<Saved> {
+	const name = (container.metadata.config.metadata?.name ?? '').replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64);
+	const folder = join(content, 'containers', `${index}-${name}`);
+	return { container, spec: await specOf(container.metadata), folder };
+}

@@ -1,0 +1,37 @@
+import { aborted, failedPrecondition, unavailable } from '#base/errors.ts';
+import type { Container } from '../container/types.ts';
+import { stateName } from '../container/types.ts';
+import { podNamespaces } from '../sandbox/namespaces.ts';
+import type { Daemon } from '../server/types.ts';
+
+/** FAILED_PRECONDITION unless it runs and nobody is removing it. `what` follows "Cannot". */
+export function checkRuns(what: string, { status }: Container): void {
+	if (status.removing) throw failedPrecondition(`Cannot ${what}: it is being removed`);
+	const state = stateName(status);
+	if (state !== 'running') throw failedPrecondition(`Cannot ${what}: it is ${state}, not running`);
+}
+
+/** Two at once would thaw what the other has frozen. ABORTED when one is under way. */
+export function claim({ containers }: Daemon, what: string, wanted: readonly Container[]): Disposable {
+	const ids = wanted.map(({ metadata }) => metadata.id);
+	const busy = ids.find((id) => containers.checkpointing.has(id));
+	if (busy !== undefined) throw aborted(`Cannot ${what}: a checkpoint of container ${busy} is under way`);
+	for (const id of ids) containers.checkpointing.add(id);
+	return {
+		[Symbol.dispose]: () => {
+			for (const id of ids) containers.checkpointing.delete(id);
+		},
+	};
+}
+
+/** What a checkpoint needs to know of the sandbox. UNAVAILABLE when its shim is gone. */
+export function sandboxOf(
+	{ sandboxes }: Daemon,
+	id: string,
+): { readonly shimPid: number; readonly hasSharedMemory: boolean } {
+	const shim = sandboxes.shims.get(id);
+	const sandbox = sandboxes.get(id);
+	if (shim === undefined || sandbox === undefined) throw unavailable(`The shim of sandbox ${id} is gone`);
+	const { hostIpc } = podNamespaces(sandbox.metadata.config.linux?.security_context?.namespace_options);
+	return { shimPid: shim.process.pid, hasSharedMemory: !hostIpc };
+}

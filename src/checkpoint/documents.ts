@@ -1,0 +1,110 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, fromSystemError, invalidArgument, messageOf } from '#base/errors.ts';
+import type { ContainerConfig, PodSandboxConfig } from '#cri-api';
+import type { OciSpec, Surroundings } from '#runtime';
+import type { Container } from '../container/types.ts';
+import type { Sandbox } from '../sandbox/types.ts';
+import { fromJson, toJson } from '../store/json.ts';
+import { integer, list, object, objectWith, type Shape, text } from '../store/shape.ts';
+
+/** gantry.json: what RestorePod needs of one container. */
+export interface SavedContainer {
+	readonly version: 1;
+	readonly config: ContainerConfig;
+	readonly surroundings: Surroundings;
+}
+
+/** pod.dump: what RestorePod needs of the pod. */
+export interface SavedPod {
+	readonly version: 1;
+	readonly config: PodSandboxConfig;
+	readonly runtimeHandler: string;
+	/** Folders of its containers, below the one of the pod. */
+	readonly containers: readonly { readonly name: string; readonly folder: string }[];
+}
+
+const CONTAINER_FILE = 'gantry.json';
+const POD_FILE = 'pod.dump';
+
+const version: Shape<1> = (value, path) => {
+	integer(value, path);
+	if (value === 1) return 1;
+	throw invalidArgument(`${path} is ${value}; this daemon knows 1`);
+};
+const metadata = objectWith<{ name: string }>({ name: text });
+const savedContainer = object<SavedContainer>({
+	version,
+	config: objectWith<ContainerConfig>({ metadata: metadata as Shape<ContainerConfig['metadata']> }),
+	surroundings: object<Surroundings>({ mounts: list(text), stdin: text, stdout: text, stderr: text }),
+});
+const savedPod = object<SavedPod>({
+	version,
+	config: objectWith<PodSandboxConfig>({ metadata: metadata as Shape<PodSandboxConfig['metadata']> }),
+	runtimeHandler: text,
+	containers: list(object<SavedPod['containers'][number]>({ name: text, folder: text })),
+});
+
+/** The documents of one container: ours, and those that other runtimes' tools read. */
+export async function writeContainer(
+	folder: string,
+	{ metadata: { id, config, image, createdAtNs } }: Container,
+	spec: OciSpec,
+	surroundings: Surroundings,
+): Promise<void> {
+	const saved: SavedContainer = { version: 1, config, surroundings };
+	const time = (ns: bigint) => new Date(Number(ns / 1_000_000n)).toISOString();
+	const configDump = {
+		id,
+		name: config.metadata?.name ?? '',
+		rootfsImage: image.id,
+		rootfsImageRef: image.ref,
+		rootfsImageName: image.userReference,
+		runtime: 'gantry',
+		createdTime: time(createdAtNs),
+		checkpointedTime: new Date().toISOString(),
+	};
+	await write(folder, CONTAINER_FILE, toJson(saved));
+	await write(folder, 'config.dump', JSON.stringify(configDump));
+	await write(folder, 'spec.dump', JSON.stringify(spec));
+}
+
+export async function writePod(
+	folder: string,
+	{ metadata: { config, runtimeHandler } }: Sandbox,
+	containers: SavedPod['containers'],
+): Promise<void> {
+	await write(
+		folder,
+		POD_FILE,
+		toJson({ version: 1, config, runtimeHandler, containers } satisfies SavedPod),
+	);
+}
+
+/** INVALID_ARGUMENT when the folder has none, or one that cannot be understood. */
+export const readContainer = (folder: string): Promise<SavedContainer> =>
+	read(folder, CONTAINER_FILE, savedContainer);
+export const readPod = (folder: string): Promise<SavedPod> => read(folder, POD_FILE, savedPod);
+
+async function write(folder: string, name: string, content: string): Promise<void> {
+	try {
+		await writeFile(join(folder, name), content, { mode: 0o600, flag: 'wx' });
+	} catch (error) {
+		throw fromSystemError(`Cannot write ${join(folder, name)}`, error);
+	}
+}
+
+async function read<T>(folder: string, name: string, shape: Shape<T>): Promise<T> {
+	const path = join(folder, name);
+	try {
+		return shape(fromJson(await readFile(path, 'utf8')), name);
+	} catch (error) {
+		const isMissing = ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
+		throw invalidArgument(
+			isMissing
+				? `${folder} is no checkpoint of a pod: it has no ${name}`
+				: `Cannot read ${path}: ${messageOf(error)}`,
+			{ cause: error },
+		);
+	}
+}
