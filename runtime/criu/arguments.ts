@@ -52,6 +52,8 @@ export interface RestoreArguments {
 	readonly pidFile: string;
 	/** Where the plan has made the root of the container, on the host. */
 	readonly root: string;
+	/** Where the mounts of the surroundings are, by their number. */
+	readonly mounts: string;
 	readonly surroundings: Surroundings;
 }
 
@@ -62,9 +64,10 @@ export function restoreArguments({
 	work,
 	pidFile,
 	root,
+	mounts,
 	surroundings,
 }: RestoreArguments): string[] {
-	const { stdin, stdout, stderr, mounts } = surroundings;
+	const { stdin, stdout, stderr } = surroundings;
 	const streams = [stdin, stdout, stderr].flatMap((name, fd) =>
 		name === '' ? [] : ['--inherit-fd', `fd[${fd}]:${name}`],
 	);
@@ -81,6 +84,6 @@ export function restoreArguments({
 			...COMMON,
 		],
 		...streams,
-		...mounts.flatMap((point) => ['--external', `mnt[${point}]:${root}${point}`]),
+		...surroundings.mounts.flatMap((point, index) => ['--external', `mnt[${point}]:${mounts}/${index}`]),
 	];
 }

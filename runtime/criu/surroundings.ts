@@ -36,9 +36,9 @@ export function readSurroundings(init: number, pids: readonly number[], shim: nu
 
 /** All but the root and what shows processes: CRIU makes these anew, and binds on proc with them. Pure. */
 export function externalMounts(mountInfo: string): string[] {
-	return mountLines(mountInfo)
-		.filter(({ point, type }) => point !== '/' && type !== 'proc')
-		.map(({ point }) => point);
+	const ours = mountLines(mountInfo).filter(({ point, type }) => point !== '/' && type !== 'proc');
+	// One over another has the same name; what is below cannot be seen.
+	return [...new Set(ours.map(({ point }) => point))];
 }
 
 function mountLines(mountInfo: string): { id: number; point: string; type: string }[] {

@@ -32,7 +32,7 @@ int op_working_folder_run(struct plan *plan, const struct op *op, struct failure
 	return 0;
 }
 
-static int explain(const char *path, int err, struct failure *failure)
+int explain_exec(const char *path, int err, struct failure *failure)
 {
 	struct stat status;
 	bool exists = stat(path, &status) == 0;
@@ -56,7 +56,7 @@ static int exec_in_path(const char *name, const char *path, char **argv, char **
 		if (n < (int)sizeof candidate) execve(candidate, argv, env);
 		else errno = ENAMETOOLONG;
 		if (errno == EACCES) denied = true;
-		else if (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG) return explain(candidate, errno, failure);
+		else if (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG) return explain_exec(candidate, errno, failure);
 		if (path[length] == 0) break;
 		path += length + 1;
 	}
@@ -82,23 +82,5 @@ int op_exec_run(struct plan *plan, const struct op *op, struct failure *failure)
 		return exec_in_path(argv[0], path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", argv, env, failure);
 	}
 	execve(argv[0], argv, env);
-	return explain(argv[0], errno, failure);
-}
-
-/* Nothing of the image is executed, so the program has all rights, and the root around it is the host's. */
-int op_restore_run(struct plan *plan, const struct op *op, struct failure *failure)
-{
-	DECODE(restore, arguments);
-	AUTO_FREE char **argv = strings_of(&arguments.argv);
-	AUTO_FREE char **env = strings_of(&arguments.env);
-	if (!argv || !env) return fail(failure, ENOMEM, "no memory for the arguments");
-	if (!argv[0] || !*argv[0]) return fail(failure, EINVAL, "there is no program that restores");
-	if (unlink(arguments.pid_file) < 0 && errno != ENOENT) return fail(failure, errno, "cannot remove %s", arguments.pid_file);
-	umask(022);
-	prctl(PR_SET_PDEATHSIG, 0);
-	prctl(PR_SET_DUMPABLE, 1);
-	close_host_side(plan);
-	plan->report->executing = 1;
-	execve(argv[0], argv, env);
-	return explain(argv[0], errno, failure);
+	return explain_exec(argv[0], errno, failure);
 }

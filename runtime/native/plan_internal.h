@@ -178,4 +178,6 @@ int op_no_new_privileges_run(struct plan *plan, const struct op *op, struct fail
 int op_seccomp_run(struct plan *plan, const struct op *op, struct failure *failure);
 int op_working_folder_run(struct plan *plan, const struct op *op, struct failure *failure);
 int op_exec_run(struct plan *plan, const struct op *op, struct failure *failure);
+/* Why a program could not be executed. */
+int explain_exec(const char *path, int err, struct failure *failure);
 int op_restore_run(struct plan *plan, const struct op *op, struct failure *failure);

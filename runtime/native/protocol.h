@@ -1929,22 +1929,28 @@ static inline void op_unshare_encode(struct writer *w, const struct op_unshare *
 	put_u32(w, in->flags);
 }
 
-/* Instead of exec, without wait_start: execute a program of the host that makes the process of the container as its own sibling, stopped, writes its pid to pid_file and ends with 0. CREATE is answered then; START continues the processes of the cgroup. */
+/* Instead of exec, without wait_start: execute a program of the host that makes the process of the container as its own sibling, stopped, writes its pid to pid_file and ends with 0. CREATE is answered then; START continues the processes of the cgroup. Each of the mounts, which must be there in the root, is bound at its number below the host folder `folder` first (a tmpfs that only the program sees). */
 #define OP_RESTORE 66u
 struct op_restore {
 	struct list argv; /* of str */
 	struct list env; /* of str */
 	const char *pid_file;
+	struct list mounts; /* of str */
+	const char *folder;
 };
 static inline bool op_restore_decode(struct reader *r, struct op_restore *out)
 {
 	return get_list(r, &out->argv) &&
 		get_list(r, &out->env) &&
-		get_str(r, &out->pid_file);
+		get_str(r, &out->pid_file) &&
+		get_list(r, &out->mounts) &&
+		get_str(r, &out->folder);
 }
 static inline void op_restore_encode(struct writer *w, const struct op_restore *in)
 {
 	put_list(w, in->argv);
 	put_list(w, in->env);
 	put_str(w, in->pid_file);
+	put_list(w, in->mounts);
+	put_str(w, in->folder);
 }

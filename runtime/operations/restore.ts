@@ -9,6 +9,8 @@ import { criuFailure } from './checkpoint.ts';
 
 /** The file in which CRIU tells the shim of its work. */
 const PID_FILE = 'restored.pid';
+/** Where the mounts are handed over, in the bundle. */
+const MOUNTS = 'mounts';
 
 /** The last operation of a plan that restores. Its log is in the bundle. */
 export function restoreOp(
@@ -17,15 +19,24 @@ export function restoreOp(
 	{ criu, folder, surroundings }: NonNullable<CreateOptions['restore']>,
 ) {
 	const pidFile = join(bundle, PID_FILE);
+	const mounts = join(bundle, MOUNTS);
 	const argv = restoreArguments({
 		criu,
 		images: join(folder, 'checkpoint'),
 		work: bundle,
 		pidFile,
 		root: rootPath(spec, bundle),
+		mounts,
 		surroundings,
 	});
-	return { op: 'restore', argv, env: CRIU_ENV, pid_file: pidFile } as const;
+	return {
+		op: 'restore',
+		argv,
+		env: CRIU_ENV,
+		pid_file: pidFile,
+		mounts: surroundings.mounts,
+		folder: mounts,
+	} as const;
 }
 
 /** What CRIU failed with, when it was its failure. `what` follows "Cannot". */

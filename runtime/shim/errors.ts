@@ -74,7 +74,8 @@ function factoryFor({ errno, op, detail }: ProtocolError): typeof internal {
 	if (errno === 'E2BIG') return invalidArgument;
 	// The kernel refuses the value of a limit: a CPU that is not there, a period out of its range.
 	const isValue = errno === 'EINVAL' || errno === 'ERANGE';
-	return op === 'write_file' && isValue ? invalidArgument : internal;
+	// Or a restored container lacks a mount that its processes had.
+	return (op === 'write_file' || op === 'restore') && isValue ? invalidArgument : internal;
 }
 
 /** A fork that is refused says only EAGAIN. */

@@ -1,11 +1,13 @@
+import { messageOf } from '#base/errors.ts';
 import type { RuntimeConditionInit, RuntimeHandlerInit } from '#cri-api';
+import type { CriuState } from '#runtime';
 import type { Daemon, UnaryHandler } from './types.ts';
 
 /** Handlers that a pod may name: none, and ours by name. They are the same. */
 export const RUNTIME_HANDLERS: readonly string[] = ['', 'gantry'];
 
 /** Status: conditions, what the handlers can do, and with `verbose` the configuration, the last errors and what is under way. */
-export const status: UnaryHandler<'Status'> = (daemon, request) => ({
+export const status: UnaryHandler<'Status'> = async (daemon, request) => ({
 	status: { conditions: [runtimeReady(daemon), networkReady(daemon)] },
 	runtime_handlers: RUNTIME_HANDLERS.map((name) => handler(name, daemon)),
 	features: {
@@ -13,7 +15,7 @@ export const status: UnaryHandler<'Status'> = (daemon, request) => ({
 		user_namespaces_host_network: daemon.features.userNamespaces,
 		mount_options: true,
 	},
-	info: request.verbose ? verboseInfo(daemon) : {},
+	info: request.verbose ? await verboseInfo(daemon) : {},
 });
 
 function runtimeReady(daemon: Daemon): RuntimeConditionInit {
@@ -35,7 +37,7 @@ function handler(name: string, { features }: Daemon): RuntimeHandlerInit {
 	};
 }
 
-function verboseInfo(daemon: Daemon): Record<string, string> {
+async function verboseInfo(daemon: Daemon): Promise<Record<string, string>> {
 	return {
 		config: JSON.stringify(daemon.config),
 		runtime: JSON.stringify({
@@ -50,6 +52,7 @@ function verboseInfo(daemon: Daemon): Record<string, string> {
 			containers: daemon.containers.list().length,
 			images: daemon.images.list().length,
 		}),
+		checkpoint: JSON.stringify(await criuOf(daemon)),
 		recentErrors: JSON.stringify(daemon.recentErrors.list()),
 		pulls: JSON.stringify(daemon.pulls.list()),
 		making: JSON.stringify({
@@ -57,4 +60,9 @@ function verboseInfo(daemon: Daemon): Record<string, string> {
 			containers: daemon.containers.names.making(),
 		}),
 	};
+}
+
+/** Which CRIU there is, and why no checkpoint can be made. */
+async function criuOf({ criu }: Daemon): Promise<CriuState> {
+	return await criu.look().catch((error: unknown) => ({ path: '', version: '', problem: messageOf(error) }));
 }

@@ -23,3 +23,11 @@ export function freezerFile(cgroups: Cgroups, cgroupsPath: string): string {
 	const folder = cgroups.folders(cgroupsPath).find((path) => path.includes('/freezer/')) ?? '';
 	return join(folder, 'freezer.state');
 }
+
+/** Whether a cgroup is frozen, or about to be. */
+export function frozen(cgroups: Cgroups, cgroupsPath: string): boolean {
+	if (cgroups.version === 1)
+		return readFileSync(freezerFile(cgroups, cgroupsPath), 'utf8').trim() !== 'THAWED';
+	const [folder = ''] = cgroups.folders(cgroupsPath);
+	return readFileSync(join(folder, 'cgroup.freeze'), 'utf8').trim() === '1';
+}

@@ -899,6 +899,8 @@ static inline bool walk_op_restore(struct reader *r)
 		if (!walk_str(&value.argv.items)) return false;
 	for (uint32_t i = 0; i < value.env.count; i++)
 		if (!walk_str(&value.env.items)) return false;
+	for (uint32_t i = 0; i < value.mounts.count; i++)
+		if (!walk_str(&value.mounts.items)) return false;
 	return true;
 }
 

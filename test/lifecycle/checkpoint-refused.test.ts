@@ -1,0 +1,220 @@
+/**
+ * What is refused about checkpoints, and that a container goes on when one fails. Needs no CRIU: a program that
+ * answers as one does stands in for it, for it alone can be made to fail and to hang.
+ */
+import assert from 'node:assert/strict';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import type { ContainerConfigInit } from '#cri-api';
+import { writeFakeCriu } from '../support/fake-criu.ts';
+import { frozen } from '../support/freezer.ts';
+import { until } from '../support/until.ts';
+import { failureOf, TestBed } from './harness.ts';
+
+let bed: TestBed;
+let program = '';
+let pod = '';
+let id = '';
+
+before(async () => {
+	const folder = mkdtempSync(join(tmpdir(), 'gantry-fake-criu-'));
+	program = join(folder, 'criu');
+	bed = await TestBed.start([`runtime.criu_path=${program}`]);
+	pod = await bed.runPod();
+	id = await bed.run(pod);
+});
+after(async () => {
+	await bed[Symbol.asyncDispose]();
+	rmSync(join(program, '..'), { recursive: true });
+});
+beforeEach(() => rmSync(program, { force: true }));
+
+const location = () => join(bed.folder, 'checkpoint.tar');
+const checkpoint = (rest: object = {}) =>
+	bed.cri.CheckpointContainer({ container_id: id, location: location(), ...rest });
+const checkpointPod = (rest: object = {}) =>
+	bed.cri.CheckpointPod({ pod_sandbox_id: pod, output_path: location(), ...rest });
+const restorePod = (rest: object = {}) => bed.cri.RestorePod({ checkpoint_path: location(), ...rest });
+
+async function refused(call: Promise<unknown>, condition: string, message: RegExp): Promise<void> {
+	const failure = await failureOf(call);
+	assert.equal(failure.condition, condition, failure.message);
+	assert.match(failure.message, message);
+}
+
+/** The container runs, nobody holds it, and nothing half-written lies about. */
+async function allIsWell(): Promise<void> {
+	assert.equal(await bed.sh(id, 'echo well'), 'well');
+	const { cgroupsPath, folder } = bed.daemon.containers.get(id)?.metadata ?? assert.fail();
+	assert.equal(frozen(bed.daemon.cgroups, cgroupsPath), false);
+	assert.equal(existsSync(join(folder, 'checkpoint')), false);
+	assert.deepEqual(
+		readdirSync(bed.folder).filter((name) => name.startsWith('checkpoint')),
+		[],
+	);
+}
+
+test('without CRIU all three are UNIMPLEMENTED, and say what to install', async () => {
+	const path = join(bed.folder, 'saved');
+	mkdirSync(path, { recursive: true });
+	for (const call of [checkpoint(), checkpointPod(), restorePod({ checkpoint_path: path })])
+		await refused(call, 'UNIMPLEMENTED', /CRIU is not installed .*3\.17 or newer .*runtime\.criu_path/);
+	await allIsWell();
+});
+
+test('a CRIU that is too old, or not for this kernel, is refused by its version', async () => {
+	writeFakeCriu(program, { version: '3.9' });
+	await refused(checkpoint(), 'UNIMPLEMENTED', /CRIU 3\.9 at .* is too old: install 3\.17 or newer/);
+	writeFakeCriu(program, { version: '3.17.1', complaint: 'vdso: Unexpected rt vDSO area bounds' });
+	const why = /CRIU 3\.17\.1 .*does not work with this kernel .*vdso: Unexpected rt vDSO area bounds/;
+	await refused(checkpointPod(), 'UNIMPLEMENTED', why);
+	await allIsWell();
+});
+
+test('Status tells which CRIU there is; one that appears is found without a restart', async () => {
+	const told = async () => JSON.parse((await bed.cri.Status({ verbose: true })).info.checkpoint ?? '{}');
+	assert.match((await told()).problem, /not installed/);
+	writeFakeCriu(program);
+	assert.deepEqual(await told(), { path: program, version: '4.2', problem: '' });
+});
+
+test('a place that cannot be written to is bad input, and known before anything is frozen', async () => {
+	writeFakeCriu(program, { dump: 'exit 1' });
+	const file = join(bed.folder, 'a-file');
+	const full = join(bed.folder, 'full');
+	writeFileSync(file, 'precious');
+	mkdirSync(full, { recursive: true });
+	writeFileSync(join(full, 'precious'), '');
+	const bad: readonly (readonly [string, RegExp])[] = [
+		['', /is empty/],
+		['relative.tar', /"relative\.tar" is not an absolute path/],
+		['/', /no checkpoint can be written/],
+		[join(bed.folder, 'missing/x.tar'), /cannot write to .*missing: ENOENT/],
+		[join(file, 'x.tar'), /cannot write to .*a-file.*ENOTDIR/],
+		['/proc/x.tar', /cannot write to \/proc: E/],
+		[full, /is not empty \(precious/],
+	];
+	for (const [path, why] of bad) {
+		await refused(checkpoint({ location: path }), 'INVALID_ARGUMENT', why);
+		await refused(checkpointPod({ output_path: path }), 'INVALID_ARGUMENT', why);
+	}
+	await refused(
+		checkpointPod({ output_path: file }),
+		'INVALID_ARGUMENT',
+		/a-file is there, and is no folder/,
+	);
+	assert.equal(readFileSync(file, 'utf8'), 'precious');
+	await allIsWell();
+});
+
+test('what cannot be saved is refused by its reason', async () => {
+	writeFakeCriu(program);
+	await refused(checkpoint({ container_id: '' }), 'INVALID_ARGUMENT', /container_id is empty/);
+	await refused(checkpoint({ container_id: '0000' }), 'NOT_FOUND', /No container 0000/);
+	await refused(checkpoint({ timeout: -1n }), 'INVALID_ARGUMENT', /timeout is -1 s/);
+	await refused(checkpointPod({ pod_sandbox_id: '0000' }), 'NOT_FOUND', /No sandbox 0000/);
+	await refused(checkpointPod({ container_ids: ['0000'] }), 'INVALID_ARGUMENT', /has no container "0000"/);
+	await refused(
+		checkpointPod({ options: { fast: 'yes' } }),
+		'UNIMPLEMENTED',
+		/options: "fast" is not supported/,
+	);
+	const created = await bed.create(pod);
+	await refused(checkpoint({ container_id: created }), 'FAILED_PRECONDITION', /it is created, not running/);
+	const unlike: readonly (readonly [ContainerConfigInit, RegExp])[] = [
+		[{ tty: true }, /it has a terminal/],
+		[{ linux: { security_context: { namespace_options: { pid: 'POD' } } } }, /shares its process ids/],
+	];
+	for (const [config, why] of unlike) {
+		const container_id = await bed.run(pod, config);
+		await refused(checkpoint({ container_id }), 'UNIMPLEMENTED', why);
+		await refused(checkpointPod({ container_ids: [container_id] }), 'UNIMPLEMENTED', why);
+		await bed.cri.RemoveContainer({ container_id });
+	}
+	const empty = await bed.runPod();
+	await refused(checkpointPod({ pod_sandbox_id: empty }), 'FAILED_PRECONDITION', /no container runs in it/);
+	await bed.cri.StopPodSandbox({ pod_sandbox_id: empty });
+	await refused(checkpointPod({ pod_sandbox_id: empty }), 'FAILED_PRECONDITION', /it is notready/);
+	await allIsWell();
+});
+
+test('what is no checkpoint cannot be restored', async () => {
+	writeFakeCriu(program);
+	const path = join(bed.folder, 'broken');
+	mkdirSync(path, { recursive: true });
+	const restore = (rest: object = {}) => restorePod({ checkpoint_path: path, ...rest });
+	await refused(restore({ checkpoint_path: '' }), 'INVALID_ARGUMENT', /checkpoint_path is empty/);
+	await refused(restore({ checkpoint_path: 'here' }), 'INVALID_ARGUMENT', /not an absolute path/);
+	await refused(restore({ checkpoint_path: '/nowhere' }), 'INVALID_ARGUMENT', /is no checkpoint of a pod/);
+	await refused(restore(), 'INVALID_ARGUMENT', /is no checkpoint of a pod: it has no pod\.dump/);
+	await refused(restore({ options: { fast: 'yes' } }), 'UNIMPLEMENTED', /"fast" is not supported/);
+	const dump = (value: unknown) => writeFileSync(join(path, 'pod.dump'), JSON.stringify(value));
+	dump('no object');
+	await refused(restore(), 'INVALID_ARGUMENT', /pod\.dump/);
+	const one = {
+		version: 1,
+		config: bed.podConfig(),
+		runtimeHandler: '',
+		containers: [{ name: 'a', folder: '../a' }],
+	};
+	dump({ ...one, version: 2 });
+	await refused(restore(), 'INVALID_ARGUMENT', /pod\.dump\.version is 2/);
+	dump(one);
+	await refused(restore(), 'INVALID_ARGUMENT', /"\.\.\/a" leaves the checkpoint/);
+	dump({ ...one, containers: [{ name: 'a', folder: 'a' }] });
+	const strange = [{ metadata: { name: 'b', attempt: 0 } }];
+	await refused(restore({ container_configs: strange }), 'INVALID_ARGUMENT', /has no container "b"/);
+	await refused(restore(), 'INVALID_ARGUMENT', /it has no gantry\.json/);
+});
+
+test('CRIU fails: its words are the answer, and the container goes on', async () => {
+	const log = 'Error (criu/files.c:9): Cannot dump file 7\\nError (criu/cr-dump.c:1): Dumping FAILED.';
+	writeFakeCriu(program, { dump: `printf '${log}\\n' > "$log"; exit 1` });
+	const why = /Cannot save the processes of container \w+: Cannot dump file 7; Dumping FAILED/;
+	await refused(checkpoint(), 'INTERNAL', why);
+	await refused(checkpointPod(), 'INTERNAL', why);
+	await allIsWell();
+});
+
+test('CRIU finds no room: RESOURCE_EXHAUSTED', async () => {
+	const log = 'Error (criu/image.c:9): write failed: No space left on device';
+	writeFakeCriu(program, { dump: `echo '${log}' > "$log"; exit 1` });
+	await refused(checkpoint(), 'RESOURCE_EXHAUSTED', /No space left on device/);
+	await allIsWell();
+});
+
+test('CRIU hangs: the timeout ends it, meanwhile a second checkpoint is refused', async () => {
+	const began = join(bed.folder, 'began');
+	writeFakeCriu(program, { dump: `touch ${began}; exec sleep 1000` });
+	const hanging = failureOf(checkpoint({ timeout: 3n }));
+	await until('the first has begun', () => existsSync(began));
+	await refused(checkpoint(), 'ABORTED', /a checkpoint of container \w+ is under way/);
+	await refused(checkpointPod(), 'ABORTED', /under way/);
+	assert.equal((await hanging).condition, 'DEADLINE_EXCEEDED');
+	rmSync(began);
+	await allIsWell();
+});
+
+test('a container that is removed while it is saved is gone', async () => {
+	const began = join(bed.folder, 'began');
+	writeFakeCriu(program, { dump: `touch ${began}; until [ -e ${began}.go ]; do sleep 0.01; done; exit 1` });
+	const victim = await bed.run(pod);
+	const saving = failureOf(checkpoint({ container_id: victim }));
+	await until('it has begun', () => existsSync(began));
+	await bed.cri.RemoveContainer({ container_id: victim });
+	writeFileSync(`${began}.go`, '');
+	assert.equal((await saving).condition, 'INTERNAL');
+	assert.equal(bed.daemon.containers.get(victim), undefined);
+	for (const name of [began, `${began}.go`]) rmSync(name);
+	await allIsWell();
+});
