@@ -39,6 +39,8 @@ export interface RunProgram {
 	readonly maxOutputBytes?: number;
 	/** Files of namespaces to enter first: `/proc/PID/ns/net`. */
 	readonly namespaces?: readonly string[];
+	/** It goes on when the launcher or the daemon ends. */
+	readonly outlives?: boolean;
 }
 
 /** One step of a network plan (see schema.ts, net_step). Encoded by src/network, carried out by C. */

@@ -2,6 +2,7 @@ import { messageOf } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { Rollback } from '#base/rollback.ts';
 import { openCgroups } from '#runtime';
+import { checkpointsEnded } from './checkpoint/claim.ts';
 import type { Config } from './config/types.ts';
 import { type MetricsServer, startMetricsServer } from './metrics/http-server.ts';
 import { createDispatcher } from './server/dispatch.ts';
@@ -58,6 +59,7 @@ async function startParts(config: Config, log: Log, started: Rollback): Promise<
 	const half = await takeOver(daemon);
 	const metrics = await startMetrics(daemon);
 	started.push('the metrics server', async () => await metrics?.[Symbol.asyncDispose]());
+	started.push('checkpoints under way', () => checkpointsEnded(daemon));
 	const changes = new Gate();
 	const server = await startGrpcServer({
 		address: config.listen,

@@ -94,8 +94,9 @@ class LauncherClient implements Launcher {
 
 	async run(program: RunProgram, { signal }: CallOptions = {}): Promise<ProgramResult> {
 		const { argv, env = [], cwd = '', stdin = new Uint8Array(), timeoutMs, namespaces = [] } = program;
+		const outlives = program.outlives ? 1 : 0;
 		const max_output = program.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES;
-		const body = { argv, env, cwd, stdin, timeout_ms: timeoutMs, max_output, namespaces };
+		const body = { argv, env, cwd, stdin, timeout_ms: timeoutMs, max_output, namespaces, outlives };
 		const ran = await explained(`run ${argv[0]}`, () => this.#connection.request('RUN', body, 'RAN', signal));
 		return {
 			exitCode: ran.exit_code,

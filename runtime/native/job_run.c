@@ -22,6 +22,13 @@ static int open_namespaces(const struct list *paths, int fds[NAMESPACES_MAX], st
 	return 0;
 }
 
+/* Whoever reads the daemon's standard error waits for its end, not for ours. */
+static void leave_streams(void)
+{
+	AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; null >= 0 && fd < 3; fd++) dup2(null, fd);
+}
+
 static int run(const struct msg_run *request, int cancel, struct program_result *result, struct failure *failure)
 {
 	AUTO_FREE char **argv = strings_of(&request->argv);
@@ -31,6 +38,7 @@ static int run(const struct msg_run *request, int cancel, struct program_result 
 	if (!argv || !env) return fail(failure, errno, "the arguments or the environment cannot be read");
 	if (!argv[0] || !strchr(argv[0], '/'))
 		return fail(failure, EINVAL, "a program is named by its path; %s is none", argv[0] ? argv[0] : "an empty list");
+	if (request->outlives) leave_streams();
 	int opened = open_namespaces(&request->namespaces, namespaces, failure);
 	if (opened < 0) return opened;
 	struct program program = {
@@ -43,7 +51,7 @@ static int run(const struct msg_run *request, int cancel, struct program_result 
 		.namespace_count = request->namespaces.count,
 		.timeout_ms = request->timeout_ms,
 		.max_output = request->max_output < OUTPUT_MAX ? request->max_output : OUTPUT_MAX,
-		.cancel = cancel,
+		.cancel = request->outlives ? 0 : cancel,
 	};
 	return program_run(&program, result, failure);
 }

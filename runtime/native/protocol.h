@@ -885,7 +885,7 @@ static inline void msg_shim_started_encode(struct writer *w, const struct msg_sh
 	put_u64(w, in->start_time);
 }
 
-/* Run a program to its end. Its whole process group is killed at the deadline. namespaces: files of namespaces to enter first (setns). Output beyond max_output bytes per stream is read and dropped. */
+/* Run a program to its end. Its whole process group is killed at the deadline. namespaces: files of namespaces to enter first (setns). outlives=1: it goes on when the launcher or the daemon ends. Output beyond max_output bytes per stream is read and dropped. */
 #define MSG_RUN 62u
 struct msg_run {
 	struct list argv; /* of str */
@@ -895,6 +895,7 @@ struct msg_run {
 	uint32_t timeout_ms;
 	uint32_t max_output;
 	struct list namespaces; /* of str */
+	uint32_t outlives;
 };
 static inline bool msg_run_decode(struct reader *r, struct msg_run *out)
 {
@@ -904,7 +905,8 @@ static inline bool msg_run_decode(struct reader *r, struct msg_run *out)
 		get_bytes(r, &out->stdin) &&
 		get_u32(r, &out->timeout_ms) &&
 		get_u32(r, &out->max_output) &&
-		get_list(r, &out->namespaces);
+		get_list(r, &out->namespaces) &&
+		get_u32(r, &out->outlives);
 }
 static inline void msg_run_encode(struct writer *w, const struct msg_run *in)
 {
@@ -915,6 +917,7 @@ static inline void msg_run_encode(struct writer *w, const struct msg_run *in)
 	put_u32(w, in->timeout_ms);
 	put_u32(w, in->max_output);
 	put_list(w, in->namespaces);
+	put_u32(w, in->outlives);
 }
 
 /* Reply to RUN. */

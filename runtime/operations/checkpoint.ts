@@ -24,7 +24,7 @@ export interface CheckpointOptions {
 	readonly cgroupsPath: string;
 	/** An empty folder: `checkpoint` with CRIU's images, `dump.log` and `stats-dump` are made in it. */
 	readonly folder: string;
-	/** CRIU is killed then, and the processes let go; 0: no limit. */
+	/** CRIU is killed then, and with bad luck the process with it; 0: no limit. */
 	readonly timeoutMs: number;
 }
 
@@ -59,8 +59,9 @@ export async function checkpointContainer(
 	const freezer = cgroups.freezerFolder(cgroupsPath);
 	const argv = dumpArguments({ criu, pid, images, work: folder, freezer, surroundings });
 	const namespaces = SANDBOX_NAMESPACES.map((name) => `/proc/${pid}/ns/${name}`);
-	// Never given up before its end: a CRIU that is alive would freeze the cgroup again when it is done.
-	const ran = await launcher.run({ argv, env: CRIU_ENV, namespaces, timeoutMs });
+	// Not given up before its end: it would freeze the cgroup again when it is done. Nor ended with the daemon: a
+	// process whose CRIU is killed at the wrong moment dies of the trap that CRIU has set.
+	const ran = await launcher.run({ argv, env: CRIU_ENV, namespaces, timeoutMs, outlives: true });
 	const what = `save the processes of container ${id}`;
 	if (ran.timedOut) throw deadlineExceeded(`Cannot ${what} in time`);
 	if (ran.exitCode !== 0) throw await criuFailure(what, join(folder, 'dump.log'), `${ran.stderr}`);

@@ -218,7 +218,7 @@ export const MESSAGES = {
 	SHIM_STARTED: { code: 61, doc: 'Reply to START_SHIM.', fields: { pid: 'u32', start_time: 'u64' } },
 	RUN: {
 		code: 62,
-		doc: 'Run a program to its end. Its whole process group is killed at the deadline. namespaces: files of namespaces to enter first (setns). Output beyond max_output bytes per stream is read and dropped.',
+		doc: 'Run a program to its end. Its whole process group is killed at the deadline. namespaces: files of namespaces to enter first (setns). outlives=1: it goes on when the launcher or the daemon ends. Output beyond max_output bytes per stream is read and dropped.',
 		fields: {
 			argv: ['str'],
 			env: ['str'],
@@ -227,6 +227,7 @@ export const MESSAGES = {
 			timeout_ms: 'u32',
 			max_output: 'u32',
 			namespaces: ['str'],
+			outlives: 'u32',
 		},
 	},
 	RAN: {

@@ -8,6 +8,7 @@ import type { Deadline } from './deadline.ts';
 import { writeContainer } from './documents.ts';
 import { markFrozen, unmark } from './interrupted.ts';
 import { saveRootDiff } from './root-diff.ts';
+import { saversEnded } from './savers.ts';
 import { pack } from './tar.ts';
 
 /** The pod's /dev/shm, in the layout that all runtimes share. */
@@ -37,6 +38,7 @@ export interface Capture {
 export async function capture(daemon: Daemon, cut: Capture): Promise<void> {
 	const { cgroups } = daemon;
 	const { stopped, temporary, deadline } = cut;
+	let isDone = false;
 	try {
 		for (const container of stopped) markFrozen(container, temporary);
 		const { signal } = deadline;
@@ -45,10 +47,16 @@ export async function capture(daemon: Daemon, cut: Capture): Promise<void> {
 		await Promise.all(freezing);
 		for (const saved of cut.saved) await save(daemon, cut, saved);
 		await saveSharedMemory(daemon, cut);
+		isDone = true;
 	} finally {
+		if (!isDone) await saversEnded(daemon, temporary);
 		resumeAll(daemon, stopped);
 	}
 }
+
+/** CRIU is killed only when it hangs, for that may be the end of the container, too: late is better. */
+const HANGS_MS = 10_000;
+const patienceMs = ({ remainingMs }: Deadline): number => (remainingMs === 0 ? 0 : remainingMs + HANGS_MS);
 
 async function save(daemon: Daemon, cut: Capture, { container, spec, folder }: Saved): Promise<void> {
 	const { containers, launcher } = daemon;
@@ -56,8 +64,9 @@ async function save(daemon: Daemon, cut: Capture, { container, spec, folder }: S
 	const { criu, shimPid, temporary, deadline } = cut;
 	await mkdir(folder, { recursive: true, mode: 0o700 });
 	const pid = container.status.process?.pid ?? 0;
-	const options = { id, criu, pid, shimPid, cgroupsPath, folder, timeoutMs: deadline.remainingMs };
+	const options = { id, criu, pid, shimPid, cgroupsPath, folder, timeoutMs: patienceMs(deadline) };
 	const surroundings = await checkpointContainer(daemon, options);
+	deadline.signal.throwIfAborted();
 	await writeContainer(folder, container, spec, surroundings);
 	const upper = join(containers.layerFolder(id), 'upper');
 	await saveRootDiff(launcher, { upper, folder, scratch: temporary }, deadline);

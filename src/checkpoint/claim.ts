@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { aborted, failedPrecondition, unavailable } from '#base/errors.ts';
 import type { Container } from '../container/types.ts';
 import { stateName } from '../container/types.ts';
 import { podNamespaces } from '../sandbox/namespaces.ts';
 import type { Daemon } from '../server/types.ts';
+
+const PAUSE_MS = 20;
 
 /** FAILED_PRECONDITION unless it runs and nobody is removing it. `what` follows "Cannot". */
 export function checkRuns(what: string, { status }: Container): void {
@@ -34,4 +37,9 @@ export function sandboxOf(
 	if (shim === undefined || sandbox === undefined) throw unavailable(`The shim of sandbox ${id} is gone`);
 	const { hostIpc } = podNamespaces(sandbox.metadata.config.linux?.security_context?.namespace_options);
 	return { shimPid: shim.process.pid, hasSharedMemory: !hostIpc };
+}
+
+/** Settles when no checkpoint is under way: a daemon that ends before would leave containers frozen. */
+export async function checkpointsEnded({ containers }: Pick<Daemon, 'containers'>): Promise<void> {
+	while (containers.checkpointing.size > 0) await sleep(PAUSE_MS);
 }

@@ -1,10 +1,11 @@
 /** What a killed daemon left frozen, and half written. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { isHalfWritten } from '#base/atomic-file.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Container } from '../container/types.ts';
 import type { Daemon } from '../server/types.ts';
+import { saversEnded } from './savers.ts';
 
 /** In the folder of a container's record: its cgroup is frozen for a checkpoint, whose temporary folder it names. */
 const markOf = ({ metadata }: Container): string => join(metadata.folder, 'checkpoint');
@@ -17,27 +18,40 @@ export function unmark(container: Container): void {
 	rmSync(markOf(container), { force: true });
 }
 
-/** Lets everything go on that a killed daemon had frozen, and removes what it had not finished. */
-export async function resumeInterrupted({ containers, cgroups, launcher, log }: Daemon): Promise<void> {
-	const interrupted = containers.list().filter((container) => existsSync(markOf(container)));
-	const temporaries = new Set<string>();
-	for (const container of interrupted) {
+/**
+ * Lets everything go on that a killed daemon had frozen, and removes what it had not finished. Nothing waits for it: a
+ * CRIU may still be at work.
+ */
+export function resumeInterrupted(daemon: Daemon): void {
+	const byTemporary = Map.groupBy(
+		daemon.containers.list().filter((container) => existsSync(markOf(container))),
+		(container) => readFileSync(markOf(container), 'utf8'),
+	);
+	for (const [temporary, containers] of byTemporary) {
+		resume(daemon, temporary, containers).catch((error: unknown) =>
+			daemon.log.error('containers may be frozen', { temporary, error: messageOf(error) }),
+		);
+	}
+}
+
+async function resume(daemon: Daemon, temporary: string, containers: readonly Container[]): Promise<void> {
+	const { cgroups, launcher, log } = daemon;
+	const isOurs = isAbsolute(temporary) && isHalfWritten(temporary);
+	if (isOurs) await saversEnded(daemon, temporary);
+	for (const container of containers) {
 		const { id, cgroupsPath } = container.metadata;
 		try {
 			cgroups.thaw(cgroupsPath);
-			temporaries.add(readFileSync(markOf(container), 'utf8'));
 			unmark(container);
 			log.warn('a checkpoint was interrupted; the container goes on', { container: id });
 		} catch (error) {
 			log.error('a container may be frozen', { container: id, error: messageOf(error) });
 		}
 	}
-	for (const path of temporaries) {
-		if (!path.startsWith('/') || !isHalfWritten(path)) continue;
-		await launcher
-			.removeTree(path)
-			.catch((error: unknown) =>
-				log.warn('a half-written checkpoint is left', { path, error: messageOf(error) }),
-			);
-	}
+	if (!isOurs) return;
+	await launcher
+		.removeTree(temporary)
+		.catch((error: unknown) =>
+			log.warn('a half-written checkpoint is left', { path: temporary, error: messageOf(error) }),
+		);
 }

@@ -43,7 +43,7 @@ export async function prepareChanges(daemon: Daemon, half: Half): Promise<Unfini
 /** What was half made or half removed is finished, and what nobody owns is removed, while calls are served. */
 export async function finishRecovery(daemon: Daemon, { half, orphans }: Unfinished): Promise<void> {
 	const { sandboxes, containers, log } = daemon;
-	await resumeInterrupted(daemon);
+	resumeInterrupted(daemon);
 	await reconnectHalfMade(daemon, half.sandboxes);
 	await finishHalfDone(daemon, half);
 	await removeOrphans(daemon, orphans);

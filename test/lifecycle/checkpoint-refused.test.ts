@@ -196,7 +196,7 @@ test('CRIU finds no room: RESOURCE_EXHAUSTED', async () => {
 test('CRIU hangs: the timeout ends it, meanwhile a second checkpoint is refused', async () => {
 	const began = join(bed.folder, 'began');
 	writeFakeCriu(program, { dump: `touch ${began}; exec sleep 1000` });
-	const hanging = failureOf(checkpoint({ timeout: 3n }));
+	const hanging = failureOf(checkpoint({ timeout: 1n }));
 	await until('the first has begun', () => existsSync(began));
 	await refused(checkpoint(), 'ABORTED', /a checkpoint of container \w+ is under way/);
 	await refused(checkpointPod(), 'ABORTED', /under way/);

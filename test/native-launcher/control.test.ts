@@ -240,6 +240,7 @@ test('a daemon that does not read its answers does not make the launcher grow', 
 		timeout_ms: 0,
 		max_output: 1 << 22,
 		namespaces: [],
+		outlives: 0,
 	};
 	const all = Array.from({ length: 60 }, () => launcher.ask('RUN', body, 'RAN'));
 	const heads = (): number =>

@@ -104,6 +104,7 @@ export class TestLauncher implements AsyncDisposable {
 			timeout_ms: 0,
 			max_output: 1 << 20,
 			namespaces: [],
+			outlives: 0,
 			...rest,
 		};
 		const ran = await this.ask('RUN', body, 'RAN');
