@@ -353,6 +353,8 @@ int container_kill(struct shim *shim, struct client *client, const struct frame 
 		return conn_send_ok(&client->conn, frame->request_id);
 	if (container->phase == CREATING) return refuse(client, frame->request_id, EBUSY, "container %s is being created", request.id);
 	if (request.signal > 64) return refuse(client, frame->request_id, EINVAL, "there is no signal %u", request.signal);
+	/* Restored and not started it is stopped: until it is continued it would hear of nothing else. */
+	if (container->phase == CREATED && container->pid_file && request.signal > 0) request.signal = SIGKILL;
 	/* Not reaped yet, so the number is still its own. */
 	if (!container->task.reaped && kill(container->task.pid, (int)request.signal) < 0 && errno != ESRCH)
 		return refuse(client, frame->request_id, errno, "cannot send signal %u to container %s", request.signal, request.id);

@@ -109,6 +109,11 @@ function imageOf({ images }: Daemon, { image }: ContainerConfig): Image {
 	const reference = image?.image ?? '';
 	if (reference === '') throw invalidArgument('config.image.image is empty');
 	checkRuntimeHandler('config.image.runtime_handler', image?.runtime_handler ?? '');
+	if (reference.startsWith('/')) {
+		throw unimplemented(
+			`config.image.image is the path ${reference}: a container is not made from a checkpoint archive; RestorePod restores a pod`,
+		);
+	}
 	const found = images.find(reference);
 	if (found === undefined) throw notFound(`Image ${reference} is not on this node; pull it first`);
 	return found;

@@ -177,6 +177,15 @@ test('what is no checkpoint cannot be restored', async () => {
 	await refused(restore(), 'INVALID_ARGUMENT', /it has no gantry\.json/);
 });
 
+test('a container is not made from an archive', async () => {
+	const image = { image: location() };
+	await refused(
+		bed.create(pod, { image }),
+		'UNIMPLEMENTED',
+		/not made from a checkpoint archive; RestorePod/,
+	);
+});
+
 test('CRIU fails: its words are the answer, and the container goes on', async () => {
 	const log = 'Error (criu/files.c:9): Cannot dump file 7\\nError (criu/cr-dump.c:1): Dumping FAILED.';
 	writeFakeCriu(program, { dump: `printf '${log}\\n' > "$log"; exit 1` });
