@@ -54,6 +54,14 @@ static int hand_over_all(struct plan *plan, const struct op_restore *arguments, 
 	return 0;
 }
 
+static int make_readonly(struct plan *plan, struct failure *failure)
+{
+	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+	int root = root_of(plan, failure);
+	int result = root < 0 ? root : change_mount(root, false, &attributes);
+	return result < 0 ? fail(failure, -result, "cannot make the root read-only") : 0;
+}
+
 /* Nothing of the image is executed, so the program has all rights, and the root around it is the host's. */
 int op_restore_run(struct plan *plan, const struct op *op, struct failure *failure)
 {
@@ -63,6 +71,8 @@ int op_restore_run(struct plan *plan, const struct op *op, struct failure *failu
 	if (!argv || !env) return fail(failure, ENOMEM, "no memory for the arguments");
 	if (!argv[0] || !*argv[0]) return fail(failure, EINVAL, "there is no program that restores");
 	int result = hand_over_all(plan, &arguments, failure);
+	/* CRIU 3.17 does not look at the flags that the root had. */
+	if (result == 0 && arguments.root_readonly) result = make_readonly(plan, failure);
 	if (result < 0) return result;
 	if (unlink(arguments.pid_file) < 0 && errno != ENOENT) return fail(failure, errno, "cannot remove %s", arguments.pid_file);
 	umask(022);

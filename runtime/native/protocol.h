@@ -1932,7 +1932,7 @@ static inline void op_unshare_encode(struct writer *w, const struct op_unshare *
 	put_u32(w, in->flags);
 }
 
-/* Instead of exec, without wait_start: execute a program of the host that makes the process of the container as its own sibling, stopped, writes its pid to pid_file and ends with 0. CREATE is answered then; START continues the processes of the cgroup. Each of the mounts, which must be there in the root, is bound at its number below the host folder `folder` first (a tmpfs that only the program sees). */
+/* Instead of exec, without wait_start: execute a program of the host that makes the process of the container as its own sibling, stopped, writes its pid to pid_file and ends with 0. CREATE is answered then; START continues the processes of the cgroup. Each of the mounts, which must be there in the root, is bound at its number below the host folder `folder` first (a tmpfs that only the program sees). root_readonly=1: the root mount is made read-only before. */
 #define OP_RESTORE 66u
 struct op_restore {
 	struct list argv; /* of str */
@@ -1940,6 +1940,7 @@ struct op_restore {
 	const char *pid_file;
 	struct list mounts; /* of str */
 	const char *folder;
+	uint32_t root_readonly;
 };
 static inline bool op_restore_decode(struct reader *r, struct op_restore *out)
 {
@@ -1947,7 +1948,8 @@ static inline bool op_restore_decode(struct reader *r, struct op_restore *out)
 		get_list(r, &out->env) &&
 		get_str(r, &out->pid_file) &&
 		get_list(r, &out->mounts) &&
-		get_str(r, &out->folder);
+		get_str(r, &out->folder) &&
+		get_u32(r, &out->root_readonly);
 }
 static inline void op_restore_encode(struct writer *w, const struct op_restore *in)
 {
@@ -1956,4 +1958,5 @@ static inline void op_restore_encode(struct writer *w, const struct op_restore *
 	put_str(w, in->pid_file);
 	put_list(w, in->mounts);
 	put_str(w, in->folder);
+	put_u32(w, in->root_readonly);
 }

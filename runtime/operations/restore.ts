@@ -36,6 +36,7 @@ export function restoreOp(
 		pid_file: pidFile,
 		mounts: surroundings.mounts,
 		folder: mounts,
+		root_readonly: spec.root.readonly ? 1 : 0,
 	} as const;
 }
 

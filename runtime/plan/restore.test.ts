@@ -11,6 +11,7 @@ const restore = {
 	pid_file: '/b/restored.pid',
 	mounts: ['/proc/keys'],
 	folder: '/b/mounts',
+	root_readonly: 0,
 } as const;
 
 test('mounts are made as for any container; the processes bring the rest, and their process namespace', () => {

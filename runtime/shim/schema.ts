@@ -525,7 +525,14 @@ export const OPS = {
 	},
 	restore: {
 		code: 66,
-		doc: 'Instead of exec, without wait_start: execute a program of the host that makes the process of the container as its own sibling, stopped, writes its pid to pid_file and ends with 0. CREATE is answered then; START continues the processes of the cgroup. Each of the mounts, which must be there in the root, is bound at its number below the host folder `folder` first (a tmpfs that only the program sees).',
-		fields: { argv: ['str'], env: ['str'], pid_file: 'str', mounts: ['str'], folder: 'str' },
+		doc: 'Instead of exec, without wait_start: execute a program of the host that makes the process of the container as its own sibling, stopped, writes its pid to pid_file and ends with 0. CREATE is answered then; START continues the processes of the cgroup. Each of the mounts, which must be there in the root, is bound at its number below the host folder `folder` first (a tmpfs that only the program sees). root_readonly=1: the root mount is made read-only before.',
+		fields: {
+			argv: ['str'],
+			env: ['str'],
+			pid_file: 'str',
+			mounts: ['str'],
+			folder: 'str',
+			root_readonly: 'u32',
+		},
 	},
 } as const satisfies Record<string, Entry>;
