@@ -283,6 +283,25 @@ withCriu('the containers of a pod are saved at one moment', async () => {
 	await beyond(ids[0] ?? '', (await turns(ids[0] ?? '')) + 20);
 });
 
+withCriu('a server listens again; a connection that was open is closed', async () => {
+	const server = {
+		metadata: { name: 'server', attempt: 0 },
+		command: ['busybox', 'nc', '-ll', '-p', '8080', '-e', 'cat'],
+	};
+	const talk =
+		'busybox mkfifo /root/words; (echo hello; sleep 1000) > /root/words & until busybox nc 127.0.0.1 8080 < /root/words > /root/answer; do sleep 0.1; done; echo closed > /root/closed; exec sleep 1000';
+	const client = { metadata: { name: 'client', attempt: 0 }, command: ['sh', '-c', talk] };
+	const fileOf = (id: string, name: string) => bed.sh(id, `cat /root/${name} 2>/dev/null || true`);
+	const path = await saved([server, client], ([, id = '']) =>
+		until('they talk', async () => (await fileOf(id, 'answer')) === 'hello'),
+	);
+	const { ids } = await restored(path);
+	for (const id of ids) await start(id);
+	const [, id = ''] = ids;
+	await until('the old connection is closed', async () => (await fileOf(id, 'closed')) === 'closed');
+	assert.equal(await bed.sh(id, 'echo again | busybox nc -w 1 127.0.0.1 8080'), 'again');
+});
+
 withCriu(
 	'chosen containers alone are saved, and a config of the request takes the place of the saved one',
 	async () => {
