@@ -1,4 +1,4 @@
-import { failedPrecondition, invalidArgument, notFound } from '#base/errors.ts';
+import { failedPrecondition, invalidArgument, notFound, unimplemented } from '#base/errors.ts';
 import type {
 	ContainerConfig,
 	ContainerMetadata,
