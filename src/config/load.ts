@@ -103,7 +103,7 @@ function combinedProblems(settings: ReadonlyMap<OptionName, Setting>): string[] 
 				`${settings.get(name)?.origin}: ${name}: the path is ${bytes} bytes long, ${bytes - most} too many for Unix sockets`,
 			);
 	};
-	const { state, listen, network } = assemble(settings);
+	const { state, listen, network, streaming } = assemble(settings);
 	check('state', Buffer.byteLength(state), SOCKET_PATH_MAX - LONGEST_SOCKET_NAME);
 	check('listen', Buffer.byteLength(listen.slice('unix://'.length)), SOCKET_PATH_MAX);
 	for (const isFamily of [(cidr: string) => cidr.includes(':'), (cidr: string) => !cidr.includes(':')])
@@ -111,5 +111,14 @@ function combinedProblems(settings: ReadonlyMap<OptionName, Setting>): string[] 
 			problems.push(
 				`${settings.get('network.subnets')?.origin}: network.subnets: more than one subnet of a family`,
 			);
+	if ((streaming.tlsCertificate === '') !== (streaming.tlsKey === '')) {
+		const [set, missing] =
+			streaming.tlsKey === ''
+				? (['tls_certificate', 'tls_key'] as const)
+				: (['tls_key', 'tls_certificate'] as const);
+		problems.push(
+			`${settings.get(`streaming.${set}`)?.origin}: streaming.${set}: streaming.${missing} is missing, which belongs to it`,
+		);
+	}
 	return problems;
 }

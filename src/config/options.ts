@@ -160,7 +160,27 @@ export const OPTIONS = {
 	'streaming.address': {
 		kind: tcpAddress(false),
 		default: '127.0.0.1:0',
-		doc: 'Address of the streaming server (exec, attach, port-forward), which Gantry does not have yet. Port 0: any free one.',
+		doc: 'Address of the streaming server (exec, attach, port-forward), which the kubelet and crictl are led to. Port 0: any free one.',
+	},
+	'streaming.idle_timeout_seconds': {
+		kind: integer(0, 7 * 86400),
+		default: 4 * 3600,
+		doc: 'A stream on which no byte moves for this long is closed; pings do not count. 0: never.',
+	},
+	'streaming.token_ttl_seconds': {
+		kind: integer(1, 3600),
+		default: 60,
+		doc: 'How long a streaming URL is good that has not been used. Each is good once.',
+	},
+	'streaming.tls_certificate': {
+		kind: optionalPath,
+		default: '',
+		doc: 'PEM file with the certificate of the streaming server and its chain; together with tls_key. A new one is taken over when the file changes. Empty: no TLS, as is usual on loopback.',
+	},
+	'streaming.tls_key': {
+		kind: optionalPath,
+		default: '',
+		doc: 'PEM file with the private key of streaming.tls_certificate.',
 	},
 	'cgroup.manager': {
 		kind: cgroupManager(),

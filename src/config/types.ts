@@ -31,7 +31,15 @@ export interface Config {
 	};
 	/** '' : off. `127.0.0.1:9090` otherwise. */
 	readonly metrics: { readonly address: string };
-	readonly streaming: { readonly address: string };
+	readonly streaming: {
+		readonly address: string;
+		/** 0: never. */
+		readonly idleTimeoutSeconds: number;
+		readonly tokenTtlSeconds: number;
+		/** PEM files; '' : no TLS. Both or none. */
+		readonly tlsCertificate: string;
+		readonly tlsKey: string;
+	};
 	readonly cgroup: { readonly manager: 'cgroupfs' };
 	readonly runtime: {
 		readonly seccompProfile: string;

@@ -1,21 +1,10 @@
-import {
-	deadlineExceeded,
-	failedPrecondition,
-	invalidArgument,
-	notFound,
-	StatusError,
-	unavailable,
-} from '#base/errors.ts';
-import { newId } from '#base/ids.ts';
+import { deadlineExceeded, invalidArgument, notFound } from '#base/errors.ts';
 import type { ExecSyncRequest } from '#cri-api';
-import type { ProcessStream, Shim } from '#runtime';
-import { within } from '../sandbox/clean-up.ts';
 import type { Daemon } from '../server/types.ts';
-import { specOf } from './bundle-spec.ts';
 import { CappedOutput } from './capped-output.ts';
 import { checkArguments } from './command.ts';
-import type { Containers } from './containers.ts';
-import { type Container, stateOf } from './types.ts';
+import { openExec } from './open-exec.ts';
+import type { Container } from './types.ts';
 
 export interface ExecSyncResult {
 	readonly exitCode: number;
@@ -30,9 +19,6 @@ interface Limits {
 
 /** How long a command that is killed at its timeout may take to be gone. */
 const DEATH_MS = 2_000;
-
-/** How long after a command that cannot be made its container may be found to have ended. */
-const END_MS = 500;
 
 /**
  * ExecSync: runs a command beside the container's process and answers what it wrote, up to the configured limit
@@ -72,7 +58,7 @@ async function run(
 	cmd: readonly string[],
 	limits: Limits,
 ): Promise<ExecSyncResult | undefined> {
-	await using stream = await openStream(daemon, checkRuns(daemon, container), container, cmd, limits);
+	await using stream = await openExec(daemon, container, cmd, limits);
 	using _counted = daemon.metrics.streamOpened('exec');
 	const limit = daemon.config.runtime.execOutputMaxBytes;
 	const output = { stdout: new CappedOutput(limit), stderr: new CappedOutput(limit) };
@@ -92,60 +78,6 @@ function timeoutOf(seconds: string): number {
 		throw invalidArgument(`timeout is ${seconds} s, expected 0 (none) or more`);
 	// Timers count to 2^31-1 ms.
 	return Math.min(timeout * 1000, 2 ** 31 - 1 - DEATH_MS);
-}
-
-function checkRuns({ sandboxes }: Daemon, { metadata, status }: Container): Shim {
-	const { id, sandboxId } = metadata;
-	const state = stateOf(status);
-	if (state !== 'CONTAINER_RUNNING') {
-		throw failedPrecondition(
-			`Cannot run a command in container ${id}: it is ${state.replace('CONTAINER_', '').toLowerCase()}`,
-		);
-	}
-	const shim = sandboxes.shims.get(sandboxId);
-	if (shim === undefined) throw unavailable(`Cannot run a command in container ${id}: its shim is gone`);
-	return shim;
-}
-
-async function openStream(
-	{ containers }: Daemon,
-	shim: Shim,
-	{ metadata }: Container,
-	args: readonly string[],
-	limits: Limits,
-): Promise<ProcessStream> {
-	const spec = await specOf(metadata);
-	try {
-		const process = { args, terminal: false };
-		return await shim.exec({
-			containerId: metadata.id,
-			execId: newId(),
-			spec,
-			process,
-			killOnClose: true,
-			...limits,
-		});
-	} catch (error) {
-		if (isOdd(error) && (await endsSoon(containers, metadata.id)))
-			throw failedPrecondition(`Cannot run a command in container ${metadata.id}: it ended meanwhile`, {
-				cause: error,
-			});
-		const state = containers.get(metadata.id)?.status;
-		const runs = state !== undefined && stateOf(state) === 'CONTAINER_RUNNING';
-		// The program is what was not found; NOT_FOUND would say that there is no such container.
-		if (!(error instanceof StatusError) || error.condition !== 'NOT_FOUND' || !runs) throw error;
-		throw invalidArgument(error.message, { cause: error });
-	}
-}
-
-const isOdd = (error: unknown): boolean => error instanceof StatusError && error.condition === 'INTERNAL';
-
-/** What ends a container also ends, or keeps from joining it, what is being made in it; its end is told after that. */
-async function endsSoon(containers: Containers, id: string): Promise<boolean> {
-	return await within('wait for an end', END_MS, () => containers.exited(id)).then(
-		() => true,
-		() => false,
-	);
 }
 
 function timedOut({ metadata }: Container, { cmd, timeout }: ExecSyncRequest): Error {

@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { NetworkProvider } from '../network/types.ts';
 import type { Sandboxes } from '../sandbox/sandboxes.ts';
 import type { Stats } from '../stats/stats.ts';
+import type { StreamingServer } from '../streaming/server.ts';
 import type { PullsUnderWay } from './pulls-under-way.ts';
 import type { RecentErrors } from './recent-errors.ts';
 
@@ -29,6 +30,8 @@ export interface Daemon {
 	readonly containers: Containers;
 	readonly events: EventBus;
 	readonly stats: Stats;
+	/** Where exec, attach and port-forward are spoken. */
+	readonly streaming: StreamingServer;
 	readonly metrics: Metrics;
 	/** What the kernel offers to containers. */
 	readonly features: RuntimeFeatures;

@@ -17,6 +17,7 @@ import { RecentErrors } from '../server/recent-errors.ts';
 import type { Daemon } from '../server/types.ts';
 import { readHostFacts } from '../spec/host-facts.ts';
 import { Stats } from '../stats/stats.ts';
+import { openStreaming } from '../streaming/open.ts';
 import type { LauncherKeeper } from './launcher-keeper.ts';
 import { VERSION } from './version.ts';
 
@@ -66,6 +67,7 @@ export async function openStores(
 		containers,
 		events: new EventBus(),
 		stats,
+		streaming: await openStreaming(config, log, () => daemon),
 		metrics,
 		features: await runtimeFeatures(),
 		recentErrors: new RecentErrors(),
@@ -80,7 +82,8 @@ export async function openStores(
 
 /** Closes what `openStores` opened. Shims live on; the network's host side goes when no sandbox needs it. */
 export async function closeStores(daemon: Daemon): Promise<void> {
-	const { sandboxes, network, images } = daemon;
+	const { sandboxes, network, images, streaming } = daemon;
+	await streaming[Symbol.asyncDispose]();
 	const isUsed = sandboxes
 		.list()
 		.some(({ metadata, status }) => !metadata.hostNetwork && !status.networkReleased);

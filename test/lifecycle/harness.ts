@@ -39,6 +39,7 @@ import { makeFolders } from '../../src/startup/folders.ts';
 import { endOwnLauncher } from '../../src/startup/own-launcher.ts';
 import { Stats } from '../../src/stats/stats.ts';
 import { finishRecovery, prepareChanges, takeOver } from '../../src/store/recover.ts';
+import { openStreaming } from '../../src/streaming/open.ts';
 import { connectCri, type TestCri } from '../support/cri-client.ts';
 import { leftoversOf } from '../support/leftovers.ts';
 import { FakeImages } from './fake-images.ts';
@@ -131,6 +132,7 @@ export class TestBed implements AsyncDisposable {
 		this.#running = undefined;
 		cri.client.close();
 		await server.stop(100);
+		await daemon.streaming[Symbol.asyncDispose]();
 		daemon.sandboxes.close();
 		await daemon.network.close();
 		await launcher.close();
@@ -226,6 +228,7 @@ export class TestBed implements AsyncDisposable {
 		}
 		cri.client.close();
 		await server.stop(100);
+		await daemon.streaming[Symbol.asyncDispose]();
 		daemon.sandboxes.close();
 		await daemon.network.close({ removeHostParts: true });
 		await endOwnLauncher(launcher, daemon.config, daemon.cgroups);
@@ -268,7 +271,7 @@ export class TestBed implements AsyncDisposable {
 			hookBinary: nativeBinary('gantry-hook', config.runtime.nativeFolder),
 			log,
 		});
-		return {
+		const daemon: Daemon = {
 			version: '0.0.0-test',
 			config,
 			log,
@@ -294,12 +297,14 @@ export class TestBed implements AsyncDisposable {
 				sandboxes: () => [],
 				networkReady: () => true,
 			}),
+			streaming: await openStreaming(config, log, () => daemon),
 			features: await runtimeFeatures(),
 			pulls: new PullsUnderWay(),
 			recentErrors: new RecentErrors(),
 			startedAt: new Date(),
 			problems: () => [],
 		};
+		return daemon;
 	}
 }
 
