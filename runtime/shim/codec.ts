@@ -341,27 +341,38 @@ export class FrameDecoder {
 		this.#size += chunk.length;
 		const frames: Frame[] = [];
 		while (this.#size >= HEADER_BYTES) {
-			if ((this.#pending[0]?.length ?? 0) < HEADER_BYTES) this.#join();
-			const head = this.#pending[0] as Buffer;
-			const length = head.readUInt32LE(0);
+			const length = this.#first(HEADER_BYTES).readUInt32LE(0);
 			if (length > MAX_FRAME_BYTES)
 				throw new RangeError(`a frame of ${length} bytes; the limit is ${MAX_FRAME_BYTES}`);
 			if (this.#size < HEADER_BYTES + length) break;
-			if (head.length < HEADER_BYTES + length) this.#join();
-			const all = this.#pending[0] as Buffer;
-			frames.push(decodeFrame(all.subarray(0, HEADER_BYTES + length)));
-			this.#pending[0] = all.subarray(HEADER_BYTES + length);
+			const bytes = this.#first(HEADER_BYTES + length);
+			this.#pending[0] = bytes.subarray(HEADER_BYTES + length);
 			this.#size -= HEADER_BYTES + length;
+			frames.push(decodeFrame(bytes.subarray(0, HEADER_BYTES + length)));
 		}
 		// Even an empty rest holds the whole chunk, for as long as a quiet connection lives.
 		if (this.#size === 0) this.#pending = [];
 		return frames;
 	}
 
-	#join(): void {
-		this.#pending = [Buffer.concat(this.#pending)];
+	/** The first buffer, made as long as this if it is shorter. Only what lies across two is copied: output is much. */
+	#first(length: number): Buffer {
+		const [first = EMPTY] = this.#pending;
+		if (first.length >= length) return first;
+		const joined = Buffer.allocUnsafeSlow(length);
+		let at = 0;
+		while (at < length) {
+			const next = this.#pending.shift() ?? EMPTY;
+			const taken = next.copy(joined, at);
+			at += taken;
+			if (taken < next.length) this.#pending.unshift(next.subarray(taken));
+		}
+		this.#pending.unshift(joined);
+		return joined;
 	}
 }
+
+const EMPTY = Buffer.alloc(0);
 
 function decodeFrame(bytes: Buffer): Frame {
 	const code = bytes.readUInt16LE(4);

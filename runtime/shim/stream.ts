@@ -79,7 +79,8 @@ export class ShimStream implements ProcessStream {
 	#take(frame: Frame): void {
 		if (frame.type === 'OUTPUT') {
 			const stream = frame.body.stream === CONSTANTS.STREAM_STDERR ? 'stderr' : 'stdout';
-			const data = Buffer.from(frame.body.data);
+			const { data: bytes } = frame.body;
+			const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 			this.#queue.push({ stream, data });
 			this.#queuedBytes += data.length;
 			if (this.#queuedBytes > HIGH_WATER_BYTES && !this.#paused) this.#setPaused(true);
