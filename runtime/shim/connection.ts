@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { Socket } from 'node:net';
 import {
 	cancelled,
 	errnoOf,
@@ -169,13 +169,33 @@ function expectReply<R extends MessageName>(frame: Frame, reply: R, peer: string
 	return frame.body as unknown as Message<R>;
 }
 
+/**
+ * A socket that is read to its end when the other side takes nothing more: a shim closes the stream of a process that
+ * has ended while input for it is on its way, and what it has said before is the exit code.
+ */
+class ReadingSocket extends Socket {
+	override _write(chunk: unknown, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+		super._write(chunk, encoding, unlessDeaf(done));
+	}
+
+	override _writev(
+		chunks: { chunk: unknown; encoding: BufferEncoding }[],
+		done: (error?: Error | null) => void,
+	): void {
+		super._writev?.(chunks, unlessDeaf(done));
+	}
+}
+
+const unlessDeaf = (done: (error?: Error | null) => void) => (error?: Error | null) =>
+	done(errnoOf(error) === 'EPIPE' ? null : error);
+
 /** Connects to a Unix socket and greets. UNAVAILABLE when nobody listens there; else as `greet`. */
 export async function openConnection(
 	socketPath: string,
 	peer: string,
 	versions?: ProtocolVersions,
 ): Promise<{ connection: FrameConnection; welcome: Message<'WELCOME'> }> {
-	const socket = connect(socketPath);
+	const socket = new ReadingSocket().connect(socketPath);
 	const connection = new FrameConnection(socket, peer);
 	try {
 		return { connection, welcome: await connection.greet(versions) };

@@ -16,7 +16,7 @@ export class Ending {
 	constructor(duplex: Duplex) {
 		this.#duplex = duplex;
 		duplex.on('error', (error) => {
-			this.#reason ??= GONE.has(errnoOf(error) ?? '') ? 'it closed the connection' : messageOf(error);
+			this.#reason ??= reasonOf(error);
 		});
 		duplex.once('close', () => this.#closed.resolve(this.#reason ?? 'it closed the connection'));
 	}
@@ -44,9 +44,10 @@ export class Ending {
 		});
 	}
 
-	destroy(reason: string): void {
+	/** `why`: a sentence, or what was thrown. */
+	destroy(why: unknown): void {
 		this.#isClosing = true;
-		this.#reason ??= reason;
+		this.#reason ??= reasonOf(why);
 		this.#duplex.destroy();
 	}
 
@@ -57,5 +58,8 @@ export class Ending {
 		return () => clearInterval(timer);
 	}
 }
+
+const reasonOf = (why: unknown): string =>
+	GONE.has(errnoOf(why) ?? '') ? 'it closed the connection' : messageOf(why);
 
 const GONE = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE']);

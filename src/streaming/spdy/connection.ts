@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream';
-import { messageOf } from '#base/errors.ts';
 import { ChunkQueue } from '../chunk-queue.ts';
 import type { ClientConnection, ClientStream } from '../client.ts';
 import { Ending } from '../ending.ts';
@@ -85,7 +84,7 @@ export class SpdyConnection implements ClientConnection {
 			}
 			this.destroy('it closed the connection');
 		} catch (error) {
-			this.destroy(messageOf(error));
+			this.#ending.destroy(error);
 		}
 	}
 

@@ -1,6 +1,6 @@
 /** The only file that knows the package ws: handshake, frames, pings, limits. */
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Duplex, DuplexOptions } from 'node:stream';
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws';
 
 /** Longest message: what Go's servers take, and some clients send all of a stdin as one. */
@@ -59,21 +59,19 @@ function accepted(webSocket: WebSocket): AcceptedWebSocket {
 	return {
 		protocol: webSocket.protocol,
 		messages: () =>
-			createWebSocketStream(webSocket, {
-				readableObjectMode: true,
-				readableHighWaterMark: 1,
-				writableHighWaterMark: HIGH_WATER_BYTES,
-				decodeStrings: false,
-			}),
-		bytes: () =>
-			createWebSocketStream(webSocket, {
-				readableHighWaterMark: HIGH_WATER_BYTES,
-				writableHighWaterMark: HIGH_WATER_BYTES,
-			}),
+			streamOf(webSocket, { readableObjectMode: true, readableHighWaterMark: 1, decodeStrings: false }),
+		bytes: () => streamOf(webSocket, { readableHighWaterMark: HIGH_WATER_BYTES }),
 		pong() {
 			if (webSocket.readyState === WebSocket.OPEN && webSocket.bufferedAmount === 0)
 				webSocket.pong(undefined, false, () => {});
 		},
 		refuse: (reason) => webSocket.close(1002, reason.slice(0, 100)),
 	};
+}
+
+function streamOf(webSocket: WebSocket, options: DuplexOptions): Duplex {
+	const duplex = createWebSocketStream(webSocket, { ...options, writableHighWaterMark: HIGH_WATER_BYTES });
+	// By itself it ends only when all that came before is read.
+	webSocket.once('close', () => duplex.destroy());
+	return duplex;
 }

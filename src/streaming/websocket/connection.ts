@@ -79,7 +79,7 @@ export class ChannelConnection implements ClientConnection {
 			}
 			this.destroy('it closed the connection');
 		} catch (error) {
-			this.destroy(messageOf(error));
+			this.#ending.destroy(error);
 		}
 	}
 
