@@ -208,6 +208,16 @@ export interface ProcessStream extends AsyncDisposable {
 	resize(columns: number, rows: number): Promise<void>;
 }
 
+/** A TCP connection to a port within a sandbox. Disposed before both sides have ended, the port's end is reset. */
+export interface ForwardStream extends AsyncDisposable {
+	/** Ends at the other side's half-close; throws UNAVAILABLE when the connection broke, FAILED_PRECONDITION when the sandbox ended. */
+	readonly output: AsyncIterable<Buffer>;
+	/** Settles when there is room for more. */
+	write(data: Uint8Array): Promise<void>;
+	/** Half-close. Settles when the other side was told, after everything that was written; the output must be read meanwhile. */
+	end(): Promise<void>;
+}
+
 /** A connection to one shim: the OCI operations on the containers of one sandbox. */
 export interface Shim {
 	readonly sandboxId: string;
@@ -229,6 +239,12 @@ export interface Shim {
 		id: string,
 		options: { stdin: boolean; stdout: boolean; stderr: boolean } & CallOptions,
 	): Promise<ProcessStream>;
+	/**
+	 * Connects to a TCP port at 127.0.0.1, or else at ::1, in the network namespace of the sandbox: of the container that
+	 * has its id. UNAVAILABLE when nobody listens there, FAILED_PRECONDITION when the sandbox has ended, or its shim is
+	 * older than this.
+	 */
+	forward(port: number, options?: CallOptions): Promise<ForwardStream>;
 	list(): Promise<readonly ShimContainer[]>;
 	/** Hears of every exit, those that happened before included. Called once, right after connecting. */
 	subscribe(onExit: (exit: ExitRecord) => void): Promise<readonly ShimContainer[]>;

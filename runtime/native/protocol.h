@@ -842,6 +842,37 @@ static inline void msg_resize_encode(struct writer *w, const struct msg_resize *
 	put_u32(w, in->rows);
 }
 
+/* Connect to a TCP port of 127.0.0.1, or else of ::1, in the network namespace of a container: OK once connected. Then OUTPUT from the port and STDIN to it; here CLOSE_STDIN is answered OK, when the port was told. A connection that closes before both sides have ended is reset. Shims that are older than this message answer EOPNOTSUPP. */
+#define MSG_FORWARD 47u
+struct msg_forward {
+	const char *id;
+	uint32_t port;
+};
+static inline bool msg_forward_decode(struct reader *r, struct msg_forward *out)
+{
+	return get_str(r, &out->id) &&
+		get_u32(r, &out->port);
+}
+static inline void msg_forward_encode(struct writer *w, const struct msg_forward *in)
+{
+	put_str(w, in->id);
+	put_u32(w, in->port);
+}
+
+/* Nothing more comes from the port: it has ended its side (errno 0), or the connection broke. When both sides have ended the shim closes its connection. */
+#define MSG_FORWARD_CLOSED 48u
+struct msg_forward_closed {
+	int32_t err;
+};
+static inline bool msg_forward_closed_decode(struct reader *r, struct msg_forward_closed *out)
+{
+	return get_i32(r, &out->err);
+}
+static inline void msg_forward_closed_encode(struct writer *w, const struct msg_forward_closed *in)
+{
+	put_i32(w, in->err);
+}
+
 /* Fork a shim that listens on a Unix socket, before this answers. network: it makes a network namespace ahead, for the first container that wants a new one (and no user namespace, which would have to own it). */
 #define MSG_START_SHIM 60u
 struct msg_start_shim {

@@ -32,6 +32,7 @@ void client_close(struct client *client)
 	if (client->process) process_detach(client->process, client);
 	if (client->exec) exec_client_gone(shim, client->exec);
 	client->exec = NULL;
+	if (client->forward) forward_close(client->forward);
 	/* What was asked for goes on; only nobody hears of it. */
 	for (struct container *container = shim->containers; container; container = container->next) {
 		if (container->waiting.client == client) container->waiting.client = NULL;
@@ -127,7 +128,7 @@ static int attach(struct shim *shim, struct client *client, const struct frame *
 	struct msg_attach request;
 	struct reader body = frame->body;
 	if (!msg_attach_decode(&body, &request)) return -EPROTO;
-	if (client->process || client->exec) return refuse(client, frame->request_id, EBUSY, "this connection has streams already");
+	if (client_has_streams(client)) return refuse(client, frame->request_id, EBUSY, "this connection has streams already");
 	struct container *container = container_find(shim, request.id);
 	if (!container) return refuse(client, frame->request_id, ENOENT, "container %s is not here", request.id);
 	if (container->phase != CREATED && container->phase != STARTING && container->phase != RUNNING)
@@ -146,6 +147,7 @@ static int take_stdin(struct client *client, const struct frame *frame)
 {
 	struct msg_stdin message;
 	struct reader body = frame->body;
+	if (client->forward) return forward_take(client->forward, frame);
 	if (!client->process || !client->wants_stdin) return 0; /* it has ended meanwhile, or none was asked for */
 	if (frame->type == MSG_CLOSE_STDIN) {
 		process_close_stdin(client->process);
@@ -177,6 +179,7 @@ static int dispatch(struct shim *shim, struct client *client, const struct frame
 	case MSG_SHUTDOWN: return shutdown_shim(shim, client, frame->request_id);
 	case MSG_EXEC: return exec_start(shim, client, frame);
 	case MSG_ATTACH: return attach(shim, client, frame);
+	case MSG_FORWARD: return forward_start(shim, client, frame);
 	case MSG_STDIN:
 	case MSG_CLOSE_STDIN: return take_stdin(client, frame);
 	default: return refuse(client, frame->request_id, EOPNOTSUPP, "a shim does not know message %u", frame->type);
@@ -204,6 +207,7 @@ static void client_ready(struct source *source, uint32_t events)
 	if (events & EPOLLOUT) {
 		conn_flush(&client->conn);
 		if (client->process) process_resume(client->process);
+		if (client->forward) forward_resume(client->forward);
 	}
 	if (events & EPOLLIN && !client->stdin_blocked && !client->conn.broken) {
 		shim->buffer_used = true;

@@ -294,6 +294,7 @@ void container_tell_exit(struct shim *shim, struct container *container)
 		if (attached) client_finish(client);
 		else client_sent(client);
 	}
+	forwards_end(shim, container->id);
 }
 
 /* From what was seen so far to where that leads. May free the container. */

@@ -74,7 +74,7 @@ int exec_start(struct shim *shim, struct client *client, const struct frame *fra
 	struct failure failure = {0};
 	struct plan_streams theirs = {-1, -1, -1};
 	if (!msg_exec_decode(&body, &request)) return -EPROTO;
-	if (client->exec || client->process) return refuse(client, frame->request_id, EBUSY, "this connection has streams already");
+	if (client_has_streams(client)) return refuse(client, frame->request_id, EBUSY, "this connection has streams already");
 	struct container *container = container_find(shim, request.id);
 	if (!container) return refuse(client, frame->request_id, ENOENT, "container %s is not here", request.id);
 	if (container->deleting || (container->phase != CREATED && container->phase != STARTING && container->phase != RUNNING))

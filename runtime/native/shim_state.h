@@ -35,6 +35,7 @@ struct shim;
 struct process;
 struct container;
 struct exec;
+struct forward;
 
 /* A connection. */
 struct client {
@@ -48,10 +49,11 @@ struct client {
 	bool turned_away;	   /* has the spare descriptor: nothing is done for it */
 	bool gone;		   /* closed, to be freed before the next wait */
 	struct exec *exec;	   /* the exec that it carries */
+	struct forward *forward;   /* the connection to a port that it carries */
 	struct process *process;   /* whose streams it has: of its exec, or attached */
 	struct client *next_attached;
 	bool wants_stdin, wants_stdout, wants_stderr;
-	bool stdin_blocked;	   /* frames are not read while the process does not take its stdin */
+	bool stdin_blocked;	   /* frames are not read while the process or port does not take what it was sent */
 	struct timer stall;	   /* when a slow attached client is given up */
 	uint64_t stall_total;	   /* conn.out_total when it began to be slow */
 };
@@ -212,6 +214,17 @@ int exec_start(struct shim *shim, struct client *client, const struct frame *fra
 void exec_advance(struct shim *shim, struct exec *exec);
 void exec_client_gone(struct shim *shim, struct exec *exec);
 
+/* ---- shim_forward.c */
+int forward_start(struct shim *shim, struct client *client, const struct frame *frame);
+/* STDIN and CLOSE_STDIN. */
+int forward_take(struct forward *forward, const struct frame *frame);
+/* Its client has room again. */
+void forward_resume(struct forward *forward);
+/* Its client has gone. */
+void forward_close(struct forward *forward);
+/* A container has ended: nothing keeps its network namespace any longer. */
+void forwards_end(struct shim *shim, const char *container);
+
 /* ---- shim_listen.c */
 void clients_accept(struct source *source, uint32_t events);
 /* A client that was turned away has given its descriptor back. */
@@ -226,6 +239,8 @@ void clients_sweep(struct shim *shim); /* frees those that are gone */
 void client_sent(struct client *client);
 void client_finish(struct client *client); /* closes it once everything is sent */
 void client_update(struct client *client);
+/* A connection carries one exec, attach or forward. */
+static inline bool client_has_streams(const struct client *client) { return client->exec || client->process || client->forward; }
 int refuse(struct client *client, uint32_t request_id, int err, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* ---- shim_reap.c */

@@ -5,6 +5,7 @@ import type { MadeContainer, ShimContext } from '../operations/context.ts';
 import { createContainer, prepareCreate } from '../operations/create.ts';
 import { deleteContainer } from '../operations/delete.ts';
 import { execInContainer } from '../operations/exec.ts';
+import { forwardToPort } from '../operations/forward.ts';
 import { killContainer } from '../operations/kill.ts';
 import { startContainer } from '../operations/start.ts';
 import { containersOf, exitOf, listContainers } from '../operations/state.ts';
@@ -16,6 +17,7 @@ import type {
 	DeleteOptions,
 	ExecOptions,
 	ExitRecord,
+	ForwardStream,
 	Launcher,
 	PreparedCreate,
 	ProcessIdentity,
@@ -116,6 +118,10 @@ class ShimClient implements Shim {
 		options: { stdin: boolean; stdout: boolean; stderr: boolean } & CallOptions,
 	): Promise<ProcessStream> {
 		return attachToContainer(this.#context, id, options);
+	}
+
+	forward(port: number, options?: CallOptions): Promise<ForwardStream> {
+		return forwardToPort(this.#context, port, options);
 	}
 
 	list(): Promise<readonly ShimContainer[]> {

@@ -26,7 +26,7 @@ interface Pending {
 }
 
 /** Frames that answer no request: events, and what flows on a stream. */
-const UNASKED: ReadonlySet<MessageName> = new Set<MessageName>(['OUTPUT', 'EXITED']);
+const UNASKED: ReadonlySet<MessageName> = new Set<MessageName>(['OUTPUT', 'EXITED', 'FORWARD_CLOSED']);
 
 /**
  * A framed connection to a shim or the launcher: requests with their replies, and frames that nobody asked for.

@@ -208,6 +208,16 @@ export const MESSAGES = {
 		doc: 'Terminal size. On a stream connection: of its process; id may be empty. On a control connection: of container id.',
 		fields: { id: 'str', columns: 'u32', rows: 'u32' },
 	},
+	FORWARD: {
+		code: 47,
+		doc: 'Connect to a TCP port of 127.0.0.1, or else of ::1, in the network namespace of a container: OK once connected. Then OUTPUT from the port and STDIN to it; here CLOSE_STDIN is answered OK, when the port was told. A connection that closes before both sides have ended is reset. Shims that are older than this message answer EOPNOTSUPP.',
+		fields: { id: 'str', port: 'u32' },
+	},
+	FORWARD_CLOSED: {
+		code: 48,
+		doc: 'Nothing more comes from the port: it has ended its side (errno 0), or the connection broke. When both sides have ended the shim closes its connection.',
+		fields: { errno: 'i32' },
+	},
 
 	// ---- launcher
 	START_SHIM: {

@@ -3,13 +3,11 @@ import type { ProcessStream, StreamExit } from '../types.ts';
 import type { Frame } from './codec.ts';
 import type { FrameConnection } from './connection.ts';
 import { explained } from './errors.ts';
+import { ReadQueue } from './read-queue.ts';
 import { CONSTANTS } from './schema.ts';
 
 type Output = { readonly stream: 'stdout' | 'stderr'; readonly data: Buffer };
 
-/** More unread output than this, and the socket is not read any more: the process waits at its write. */
-const HIGH_WATER_BYTES = 256 * 1024;
-const LOW_WATER_BYTES = 64 * 1024;
 const STDIN_CHUNK_BYTES = 256 * 1024;
 
 /** The streams of one process over a connection of its own. The output must be read, or `exit` never comes. */
@@ -17,16 +15,13 @@ export class ShimStream implements ProcessStream {
 	readonly output: AsyncIterable<Output>;
 	readonly #connection: FrameConnection;
 	readonly #exit = Promise.withResolvers<StreamExit>();
-	readonly #queue: Output[] = [];
-	#queuedBytes = 0;
+	readonly #queue: ReadQueue<Output>;
 	#pid = 0;
-	#end: { readonly error?: Error } | undefined;
-	#wake: (() => void) | undefined;
-	#paused = false;
 
 	constructor(connection: FrameConnection, signal: AbortSignal | undefined) {
 		this.#connection = connection;
-		this.output = { [Symbol.asyncIterator]: () => this.#chunks() };
+		this.#queue = new ReadQueue(connection);
+		this.output = this.#queue;
 		this.#exit.promise.catch(() => {});
 		connection.onFrame((frame) => this.#take(frame));
 		const abort = () => {
@@ -37,7 +32,7 @@ export class ShimStream implements ProcessStream {
 		signal?.addEventListener('abort', abort, { once: true });
 		void connection.ended.then((reason) => {
 			signal?.removeEventListener('abort', abort);
-			if (this.#end === undefined)
+			if (!this.#queue.ended)
 				this.#finish(unavailable(`The stream of process ${this.#pid} broke: ${reason}`));
 		});
 	}
@@ -81,10 +76,7 @@ export class ShimStream implements ProcessStream {
 			const stream = frame.body.stream === CONSTANTS.STREAM_STDERR ? 'stderr' : 'stdout';
 			const { data: bytes } = frame.body;
 			const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-			this.#queue.push({ stream, data });
-			this.#queuedBytes += data.length;
-			if (this.#queuedBytes > HIGH_WATER_BYTES && !this.#paused) this.#setPaused(true);
-			this.#wake?.();
+			this.#queue.push({ stream, data }, data.length);
 		} else if (frame.type === 'EXITED') {
 			const { exit_code, signal, timed_out, exited_at_ns } = frame.body;
 			this.#exit.resolve({
@@ -98,33 +90,7 @@ export class ShimStream implements ProcessStream {
 	}
 
 	#finish(error: Error | undefined): void {
-		if (this.#end !== undefined) return;
-		this.#end = error === undefined ? {} : { error };
+		this.#queue.end(error);
 		if (error !== undefined) this.#exit.reject(error);
-		this.#wake?.();
-	}
-
-	#setPaused(paused: boolean): void {
-		this.#paused = paused;
-		if (paused) this.#connection.pause();
-		else this.#connection.resume();
-	}
-
-	async *#chunks(): AsyncGenerator<Output> {
-		for (;;) {
-			const next = this.#queue.shift();
-			if (next !== undefined) {
-				this.#queuedBytes -= next.data.length;
-				if (this.#paused && this.#queuedBytes < LOW_WATER_BYTES) this.#setPaused(false);
-				yield next;
-			} else if (this.#end !== undefined) {
-				if (this.#end.error !== undefined) throw this.#end.error;
-				return;
-			} else {
-				await new Promise<void>((resolve) => {
-					this.#wake = resolve;
-				});
-			}
-		}
 	}
 }

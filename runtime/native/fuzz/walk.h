@@ -334,6 +334,24 @@ static inline bool walk_msg_resize(struct reader *r)
 	return true;
 }
 
+static inline bool walk_msg_forward(struct reader *r)
+{
+	const uint8_t *from = r->at;
+	struct msg_forward value;
+	if (!msg_forward_decode(r, &value)) return false;
+	WALK_SAME(msg_forward, from, r, &value);
+	return true;
+}
+
+static inline bool walk_msg_forward_closed(struct reader *r)
+{
+	const uint8_t *from = r->at;
+	struct msg_forward_closed value;
+	if (!msg_forward_closed_decode(r, &value)) return false;
+	WALK_SAME(msg_forward_closed, from, r, &value);
+	return true;
+}
+
 static inline bool walk_msg_start_shim(struct reader *r)
 {
 	const uint8_t *from = r->at;
@@ -931,6 +949,8 @@ static inline bool walk_message(uint16_t code, struct reader *r)
 	case MSG_CLOSE_STDIN: return true;
 	case MSG_OUTPUT: return walk_msg_output(r);
 	case MSG_RESIZE: return walk_msg_resize(r);
+	case MSG_FORWARD: return walk_msg_forward(r);
+	case MSG_FORWARD_CLOSED: return walk_msg_forward_closed(r);
 	case MSG_START_SHIM: return walk_msg_start_shim(r);
 	case MSG_SHIM_STARTED: return walk_msg_shim_started(r);
 	case MSG_RUN: return walk_msg_run(r);
