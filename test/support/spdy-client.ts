@@ -54,6 +54,7 @@ export class SpdyClient {
 	readonly #streams = new Map<number, ClientSpdyStream>();
 	readonly #waiting = new Set<() => void>();
 	#nextId = 1;
+	#sent: Promise<void> = Promise.resolve();
 
 	constructor(socket: Socket) {
 		this.socket = socket;
@@ -75,7 +76,7 @@ export class SpdyClient {
 		this.#nextId = Math.max(this.#nextId, id + 2);
 		const stream = new ClientSpdyStream(this, id);
 		this.#streams.set(id, stream);
-		this.socket.write(synStream(id, await this.block(plainBlock(headers))));
+		await this.synStream(id, headers);
 		const answer = await this.frame(
 			(frame) => (frame.type === 'reply' || frame.type === 'reset') && frame.streamId === id,
 		);
@@ -83,8 +84,15 @@ export class SpdyClient {
 		return stream;
 	}
 
-	/** A header block as this connection sends it next: what zlib makes of these bytes. */
-	block(plain: Buffer): Promise<Buffer> {
+	/** Sends a SYN_STREAM and does not wait for anything. In their order: the blocks are one stream of zlib. */
+	async synStream(id: number, headers: Readonly<Record<string, string>>): Promise<void> {
+		this.#sent = this.#sent.then(async () => {
+			this.socket.write(synStream(id, await this.#compressed(plainBlock(headers))));
+		});
+		await this.#sent;
+	}
+
+	#compressed(plain: Buffer): Promise<Buffer> {
 		return new Promise((resolve) => {
 			const chunks: Buffer[] = [];
 			const collect = (chunk: Buffer) => chunks.push(chunk);

@@ -23,8 +23,10 @@ export class HeaderReader implements Disposable {
 	constructor() {
 		this.#inflate.on('data', (chunk: Buffer) => {
 			this.#size += chunk.length;
-			if (this.#size <= MAX_BLOCK_BYTES) this.#block.push(chunk);
-			else this.#inflate.destroy(new SpdyError(`a header block of more than ${MAX_BLOCK_BYTES} bytes`));
+			this.#block.push(chunk);
+			if (this.#size <= MAX_BLOCK_BYTES) return;
+			this.#fail(new SpdyError(`a header block of more than ${MAX_BLOCK_BYTES} bytes`));
+			this.#inflate.destroy();
 		});
 		this.#inflate.on('error', (error) => this.#fail(asSpdyError(error)));
 		this.#inflate.on('end', () => this.#fail(new SpdyError('a header block ends the stream of all')));
