@@ -54,6 +54,8 @@ export async function openStores(
 		treeUsage: (path) => launcher.treeUsage(path),
 		log,
 	});
+	// Before what would have to be closed again: its address may be taken.
+	const streaming = await openStreaming(config, log, () => daemon);
 	const daemon: Daemon = {
 		version: VERSION,
 		config,
@@ -67,7 +69,7 @@ export async function openStores(
 		containers,
 		events: new EventBus(),
 		stats,
-		streaming: await openStreaming(config, log, () => daemon),
+		streaming,
 		metrics,
 		features: await runtimeFeatures(),
 		recentErrors: new RecentErrors(),

@@ -22,11 +22,14 @@ const server = new WebSocketServer({
 	maxFragments: MAX_FRAGMENTS,
 	clientTracking: false,
 	WebSocket: OrderlyWebSocket,
-	// `acceptWebSocket` has chosen it.
-	handleProtocols: (_, request) => chosen.get(request) ?? false,
 });
 
-const chosen = new WeakMap<IncomingMessage, string>();
+/** What was agreed on, until it is told. */
+const agreed = new WeakMap<IncomingMessage, string>();
+server.on('headers', (headers, request) => {
+	const protocol = agreed.get(request);
+	if (protocol !== undefined) headers.push(`Sec-WebSocket-Protocol: ${protocol}`);
+});
 
 export interface AcceptedWebSocket {
 	/** As agreed on; '' when the client named none. */
@@ -48,16 +51,18 @@ export function acceptWebSocket(
 	head: Buffer,
 	protocol: string,
 ): Promise<AcceptedWebSocket | undefined> {
-	if (protocol !== '') chosen.set(request, protocol);
+	if (protocol !== '') agreed.set(request, protocol);
+	// RFC 6455 allows no "/" in the names, so ws would refuse Kubernetes' "SPDY/3.1+portforward.k8s.io".
+	delete request.headers['sec-websocket-protocol'];
 	return new Promise((resolve) => {
 		socket.once('close', () => resolve(undefined));
-		server.handleUpgrade(request, socket, head, (webSocket) => resolve(accepted(webSocket)));
+		server.handleUpgrade(request, socket, head, (webSocket) => resolve(accepted(webSocket, protocol)));
 	});
 }
 
-function accepted(webSocket: WebSocket): AcceptedWebSocket {
+function accepted(webSocket: WebSocket, protocol: string): AcceptedWebSocket {
 	return {
-		protocol: webSocket.protocol,
+		protocol,
 		messages: () =>
 			streamOf(webSocket, { readableObjectMode: true, readableHighWaterMark: 1, decodeStrings: false }),
 		bytes: () => streamOf(webSocket, { readableHighWaterMark: HIGH_WATER_BYTES }),

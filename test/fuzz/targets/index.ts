@@ -6,6 +6,7 @@ import { LAYERS } from './layers.ts';
 import { NETWORK } from './network.ts';
 import { REGISTRY } from './registry.ts';
 import { RUNTIME } from './runtime.ts';
+import { STREAMING } from './streaming.ts';
 
 /** Every parser in TypeScript of bytes that somebody else wrote. A new one is an entry in the file of its subject. */
 export const TARGETS: Readonly<Record<string, Target>> = {
@@ -15,5 +16,6 @@ export const TARGETS: Readonly<Record<string, Target>> = {
 	...KERNEL,
 	...NETWORK,
 	...DAEMON,
+	...STREAMING,
 	...CLI,
 };
