@@ -37,6 +37,11 @@ const FENCES: readonly { readonly packages: RegExp; readonly allowed: RegExp; re
 		allowed: /^runtime\/launcher\/process\.ts$/,
 		why: 'only the module that starts the launcher starts a process',
 	},
+	{
+		packages: /^ws$/,
+		allowed: /^src\/streaming\/websocket\/accept\.ts$/,
+		why: 'only src/streaming/websocket/accept.ts knows ws',
+	},
 	{ packages: /^@kubernetes\//, allowed: /^src\/cli\//, why: 'only the CLI pays for the Kubernetes client' },
 ];
 
