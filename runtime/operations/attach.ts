@@ -1,5 +1,6 @@
+import { failedPrecondition } from '#base/errors.ts';
 import { openConnection } from '../shim/connection.ts';
-import { explain } from '../shim/errors.ts';
+import { explain, ProtocolError } from '../shim/errors.ts';
 import { ShimStream } from '../shim/stream.ts';
 import type { CallOptions, ProcessStream } from '../types.ts';
 import type { ShimContext } from './context.ts';
@@ -23,8 +24,20 @@ export async function attachToContainer(
 	} catch (error) {
 		await stream[Symbol.asyncDispose]();
 		throw (
+			closedStdin(id, error) ??
 			(await explainRefusal(shim, id, 'attach to', error, canExec)) ??
 			explain(`attach to container ${id}`, error)
 		);
 	}
+}
+
+/** Somebody has ended it: the one attach of a stdin-once container, or its process. */
+function closedStdin(id: string, error: unknown): Error | undefined {
+	if (!(error instanceof ProtocolError) || error.errno !== 'EPIPE') return undefined;
+	return failedPrecondition(
+		`Cannot attach to the stdin of container ${id}: it is closed; attach without stdin`,
+		{
+			cause: error,
+		},
+	);
 }

@@ -109,6 +109,21 @@ describe('attach', () => {
 		assert.match(ended.message, /it is exited/);
 	});
 
+	it('tells that a stdin is closed; the output can still be joined', async () => {
+		const id = await run('while read line; do :; done; echo closed; sleep 1000', {
+			stdin: true,
+			stdin_once: true,
+		});
+		const first = await attach(id, { transport: 'spdy', stdin: true });
+		first.endStdin();
+		await until('it has seen the end', () => first.stdout() === 'closed\n');
+		const second = await attach(id, { transport: 'spdy', stdin: true });
+		assert.match(await second.status(), /it is closed; attach without stdin/);
+		const third = await attach(id, { transport: 'spdy' });
+		await bed.cri.StopContainer({ container_id: id, timeout: '0' });
+		assert.deepEqual(JSON.parse(await third.status()), SUCCESS);
+	});
+
 	it('tells of a container that ended between the call and the connection', async () => {
 		const id = await run('sleep 1000');
 		const { url } = await bed.cri.Attach({ container_id: id, stdout: true, stderr: true });
