@@ -5,9 +5,10 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { failedPrecondition } from '#base/errors.ts';
 import { silentLog } from '#base/log.ts';
+import type { ForwardStream } from '#runtime';
 import { SpdyClient } from '../../../test/support/spdy-client.ts';
 import type { SpdyConnection } from '../spdy/connection.ts';
-import type { Connect, ForwardStream } from './forward.ts';
+import type { Connect } from './forward.ts';
 import { forwardOverSpdy } from './serve.ts';
 import { ForwardSession } from './session.ts';
 

@@ -1,15 +1,6 @@
 import { messageOf } from '#base/errors.ts';
+import type { ForwardStream } from '#runtime';
 import type { ClientStream } from '../client.ts';
-
-/** A connection to a port within a sandbox, as the runtime gives it. */
-export interface ForwardStream extends AsyncDisposable {
-	/** Ends at the other side's half-close. */
-	readonly output: AsyncIterable<Buffer>;
-	/** Settles when there is room for more. */
-	write(data: Uint8Array): Promise<void>;
-	/** Half-close. */
-	end(): Promise<void>;
-}
 
 /** UNAVAILABLE or FAILED_PRECONDITION naming the port when nobody listens there. */
 export type Connect = (port: number, signal: AbortSignal) => Promise<ForwardStream>;
