@@ -87,8 +87,10 @@ describe('attach', () => {
 				const id = await run(script, { stdin: true, tty: true });
 				const client = await attach(id, { transport, stdin: true, tty: true });
 				client.resize(101, 51);
-				client.write('x\n');
-				await until('the size is told', () => /51 101\r\n/.test(client.stdout()));
+				await until('the size is told', () => {
+					client.write('x\n');
+					return /51 101\r\n/.test(client.stdout());
+				});
 				client.vanish();
 				assert.ok(await isRunning(id));
 				await bed.cri.RemoveContainer({ container_id: id });

@@ -73,10 +73,9 @@ describe('exec', () => {
 
 			it('gives a terminal that is resized', async () => {
 				const script =
-					'read go; busybox stty size; echo $TERM; test -t 0 && test -t 1 && test -t 2 && echo all';
+					'until busybox stty size | grep "45 123"; do sleep 0.01; done; echo $TERM; test -t 0 && test -t 1 && test -t 2 && echo all';
 				const client = await sh(script, { transport, stdin: true, tty: true });
 				client.resize(123, 45);
-				client.write('go\n');
 				assert.deepEqual(JSON.parse(await client.status()), SUCCESS);
 				assert.match(client.stdout(), /45 123\r\nxterm\r\nall\r\n$/);
 			});
