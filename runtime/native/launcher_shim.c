@@ -12,6 +12,10 @@
 #include "launcher.h"
 #include "shim.h"
 
+/* Of connections that wait to be accepted: each stream is one, and they come by the hundred. The kernel caps it (somaxconn);
+ * the constant of the C library is 128 in musl. */
+#define BACKLOG 4096
+
 /* A socket file without a listener is left over from a shim that was killed; one with a listener is a living shim's. */
 static int remove_stale(const struct sockaddr_un *address, struct failure *failure)
 {
@@ -43,7 +47,7 @@ static int listen_at(const char *path, struct failure *failure)
 	mode_t before = umask(0177);
 	int bound = bind(fd, (const struct sockaddr *)&address, sizeof(address));
 	umask(before);
-	if (bound < 0 || listen(fd, SOMAXCONN) < 0) return fail(failure, errno, "cannot listen at %s", path);
+	if (bound < 0 || listen(fd, BACKLOG) < 0) return fail(failure, errno, "cannot listen at %s", path);
 	return take_fd(&fd);
 }
 
