@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Cli, CommandResult, GlobalOptions } from './cli.ts';
+import { addAttach } from './commands/attach.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -7,6 +8,7 @@ import { addExec } from './commands/exec.ts';
 import { addImages } from './commands/images.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addLogs } from './commands/logs.ts';
+import { addPortForward } from './commands/port-forward.ts';
 import { addPs } from './commands/ps.ts';
 import { addPull } from './commands/pull.ts';
 import { addRm } from './commands/rm.ts';
@@ -29,6 +31,8 @@ const COMMANDS = [
 	addPs,
 	addLogs,
 	addExec,
+	addAttach,
+	addPortForward,
 	addStats,
 	addInspect,
 	addImages,

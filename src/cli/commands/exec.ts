@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
-import { deadlineExceeded, invalidArgument, StatusError, unimplemented } from '#base/errors.ts';
+import { deadlineExceeded, invalidArgument, StatusError } from '#base/errors.ts';
 import type { Cli } from '../cli.ts';
 import { findContainer } from '../lookup.ts';
 import { json } from '../output/json.ts';
 import type { Act } from '../program.ts';
+import { checkTerminal } from '../streams/check-terminal.ts';
+import { joinCommand } from '../streams/join.ts';
 
 interface ExecOptions {
 	readonly interactive?: boolean;
@@ -16,8 +18,8 @@ export function addExec(program: Command, act: Act): void {
 		.description('run a command in a container and pass on its output and exit code')
 		.argument('<container>')
 		.argument('<command...>', 'after --')
-		.option('-i, --interactive', 'not supported yet')
-		.option('-t, --tty', 'not supported yet')
+		.option('-i, --interactive', 'pass on standard input')
+		.option('-t, --tty', 'give it a terminal: this one, with -i')
 		.action(
 			act<ExecOptions>(
 				async (cli, [name = '', ...command], options) => await exec(cli, name, command, options),
@@ -31,9 +33,29 @@ async function exec(
 	command: readonly string[],
 	options: ExecOptions,
 ): Promise<number> {
-	if (options.interactive || options.tty)
-		throw unimplemented('gantry exec cannot join a terminal or standard input yet; leave -i and -t out');
 	if (command.length === 0) throw invalidArgument('Name a command: gantry exec CONTAINER -- COMMAND');
+	const joins = options.interactive || options.tty;
+	return joins ? await execJoined(cli, name, command, options) : await execToEnd(cli, name, command);
+}
+
+/** With streams: what is written is seen at once, however much it is. */
+async function execJoined(
+	cli: Cli,
+	name: string,
+	command: readonly string[],
+	{ interactive: stdin = false, tty = false }: ExecOptions,
+): Promise<number> {
+	if (cli.options.json) throw invalidArgument('gantry exec --json collects the output: leave out -i and -t');
+	checkTerminal(cli.io, { stdin, tty });
+	const container = await findContainer(cli, name);
+	const request = { container_id: container.id, cmd: command, stdin, tty, stdout: true, stderr: !tty };
+	const { url } = await cli.call('Exec', request);
+	const what = `${command[0]} in container ${name}`;
+	const joined = await joinCommand(cli, url, { stdin, tty, what });
+	return joined.kind === 'ended' ? joined.exitCode : 0;
+}
+
+async function execToEnd(cli: Cli, name: string, command: readonly string[]): Promise<number> {
 	const container = await findContainer(cli, name);
 	const seconds = cli.options.timeout ?? 0;
 	try {

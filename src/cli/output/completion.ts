@@ -21,6 +21,8 @@ const NAMES: Readonly<Record<string, CommandWords['names']>> = {
 	stats: 'pods',
 	logs: 'containers',
 	exec: 'containers',
+	attach: 'containers',
+	'port-forward': 'pods',
 	inspect: 'containers',
 	rmi: 'images',
 };

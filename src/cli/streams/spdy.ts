@@ -1,0 +1,31 @@
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { type ConnectOptions, readBody, refusal, trusting, unreachable } from './connect.ts';
+
+/** Asks for SPDY/3.1 at a streaming URL; what is returned carries its frames. Errors as of `connectWebSocket`. */
+export async function connectSpdy(url: string, options: ConnectOptions): Promise<Duplex> {
+	const request = (url.startsWith('https') ? httpsRequest : httpRequest)(url, {
+		method: 'POST',
+		headers: {
+			connection: 'Upgrade',
+			upgrade: 'SPDY/3.1',
+			'x-stream-protocol-version': options.protocol,
+		},
+		signal: options.signal,
+		...trusting(options),
+	});
+	request.end();
+	return await new Promise((resolve, reject) => {
+		request.once('error', (error) => reject(unreachable(url, error)));
+		request.once('response', async (response) => {
+			reject(refusal(url, response.statusCode, await readBody(response)));
+		});
+		request.once('upgrade', (_response, socket, head) => {
+			if (head.length > 0) socket.unshift(head);
+			// Whoever reads or writes hears of what breaks.
+			socket.on('error', () => {});
+			resolve(socket);
+		});
+	});
+}
