@@ -18,9 +18,15 @@ struct errand {
 	int entering, making; /* errno, 0: it went well */
 };
 
-static int socket_of(int family) { return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+/* -1 also where the kernel has no such family, which is no failure. */
+static int socket_of(int family, struct errand *errand)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 && errno != EAFNOSUPPORT) errand->making = errno;
+	return fd;
+}
 
-/* No variables of its own: the stack is not one that a sanitizer knows. */
+/* No buffers of its own: the stack is not one that a sanitizer knows. */
 static int run_errand(void *context)
 {
 	struct errand *errand = context;
@@ -28,9 +34,9 @@ static int run_errand(void *context)
 		errand->entering = errno;
 		return 0;
 	}
-	errand->made.v6 = socket_of(AF_INET6);
-	errand->made.v4 = socket_of(AF_INET);
-	if (errand->made.v4 < 0) errand->making = errno;
+	errand->made.v4 = socket_of(AF_INET, errand);
+	errand->made.v6 = socket_of(AF_INET6, errand);
+	if (errand->made.v4 < 0 && errand->made.v6 < 0 && !errand->making) errand->making = EAFNOSUPPORT;
 	return 0;
 }
 
@@ -53,6 +59,8 @@ int sockets_in_namespace_of(int pidfd, struct loopback_sockets *made, struct fai
 	*made = errand.made;
 	if (result < 0) return fail(failure, -result, "cannot fork");
 	if (errand.entering) return fail(failure, errand.entering, "cannot enter its network namespace");
-	if (made->v4 < 0 && made->v6 < 0) return fail(failure, errand.making, "cannot make a socket in its network namespace");
-	return 0;
+	if (!errand.making) return 0;
+	close_at(&made->v4);
+	close_at(&made->v6);
+	return fail(failure, errand.making, "cannot make a socket in its network namespace");
 }

@@ -1,7 +1,7 @@
 /** Port-forward by the shim: into the network namespace of a sandbox, and that of the host. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
@@ -155,13 +155,16 @@ test('the port ends first: it still hears us', async () => {
 	await pod.hears({ event: 'ended', port: 83, bytes: 1_000_000 });
 });
 
-test('200 connections at once, of which each gets its own', async () => {
+test('200 connections at once, of which each gets its own, and no descriptor is left', async () => {
+	const descriptors = () => readdirSync(`/proc/${pod.shim.process.pid}/fd`).length;
+	const before = descriptors();
 	await Promise.all(
 		Array.from({ length: 200 }, async (_, index) => {
 			await using stream = await pod.shim.forward(index % 2 === 0 ? 81 : 82);
 			assert.equal(await say(stream, `${index} `.repeat(5000)), `${index} `.repeat(5000));
 		}),
 	);
+	await until('the shim has as many descriptors as before', () => descriptors() === before);
 });
 
 test('a reader that is slow, and a port that does not read: neither fills the memory of the shim', async () => {
