@@ -1,7 +1,8 @@
 /** What people type: exec, attach and port-forward of crictl and of gantry, in a real terminal. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -168,6 +169,11 @@ for (const command of [crictl('spdy'), crictl('websocket'), gantry])
 				terminal.type('echo attached $((40 + 1))\n');
 				return terminal.output.includes('attached 41');
 			});
+			terminal.resize(91, 37);
+			await until('it has the new size', async () => {
+				terminal.type('stty size\n');
+				return /^37 91$/m.test(terminal.output);
+			});
 			if (command === gantry) {
 				terminal.type(DETACH);
 				const { code, isRestored } = await terminal.ended();
@@ -219,6 +225,29 @@ describe('gantry, more than crictl has', () => {
 		child.stdin.write('5\n');
 		const [code] = await once(child, 'close');
 		assert.equal(code, 5);
+	});
+
+	it('exec: a reader of our output that is slow makes the command wait, not our memory grow', async () => {
+		const total = 400_000_000;
+		const [program = '', ...args] = gantry.exec('-i', main, '--', 'head', '-c', String(total), '/dev/zero');
+		const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+		const [first] = await once(child.stdout, 'data');
+		child.stdout.pause();
+		const resident = () =>
+			Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024;
+		await until('it stands still', async () => {
+			const before = resident();
+			await new Promise((resolve) => setTimeout(resolve, 200));
+			return resident() - before < 100_000;
+		});
+		assert.ok(resident() < total / 2, `${resident()} bytes of memory`);
+		let received = first.length;
+		child.stdout.on('data', (chunk) => {
+			received += chunk.length;
+		});
+		child.stdout.resume();
+		const [code] = await once(child, 'close');
+		assert.deepEqual([code, received], [0, total]);
 	});
 
 	it('exec: what cannot be is said with what to do', async () => {
@@ -278,5 +307,42 @@ describe('gantry, more than crictl has', () => {
 		await stage.daemon.start();
 		assert.deepEqual([code, isRestored], [4, true]);
 		assert.match(terminal.output, /gantry: The daemon broke off the streams of sh in container/);
+	});
+
+	it('a streaming server with TLS: trusted by what the configuration names, and by nothing else', async () => {
+		const { daemon } = stage;
+		const file = (name: string) => join(daemon.folder, name);
+		const kind = [
+			'req',
+			'-x509',
+			'-newkey',
+			'ec',
+			'-pkeyopt',
+			'ec_paramgen_curve:P-256',
+			'-nodes',
+			'-days',
+			'2',
+		];
+		const of = ['-subj', '/CN=gantry', '-addext', 'subjectAltName=IP:127.0.0.1'];
+		const files = ['-keyout', file('key.pem'), '-out', file('cert.pem')];
+		execFileSync('openssl', [...kind, ...of, ...files], { stdio: 'ignore' });
+		await daemon.stop();
+		const tls = `tls_certificate = "${file('cert.pem')}"\ntls_key = "${file('key.pem')}"\n`;
+		writeFileSync(file('gantry.toml'), `[streaming]\n${tls}`);
+		await daemon.start();
+		assert.deepEqual(await pipe(gantry.exec('-i', main, '--', 'cat'), 'safe'), {
+			code: 0,
+			stdout: 'safe',
+			stderr: '',
+		});
+		const { child, port } = await forwarding(gantry.portForward(pod, ':80'));
+		assert.equal(await say(port, 'safe'), '4\n');
+		child.kill('SIGINT');
+		await once(child, 'close');
+
+		writeFileSync(file('gantry.toml'), '');
+		const refused = await pipe(gantry.exec('-i', main, '--', 'cat'), '');
+		assert.equal(refused.code, 4);
+		assert.match(refused.stderr, /cannot be reached: self-signed certificate; .* streaming\.tls_certificate/);
 	});
 });
