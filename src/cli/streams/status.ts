@@ -20,7 +20,9 @@ export function readStatus(text: string): Outcome {
 	const code = details?.causes?.find((cause) => cause.reason === 'ExitCode')?.message;
 	if (reason === 'NonZeroExitCode' && code !== undefined && /^\d+$/.test(code))
 		return { kind: 'ended', exitCode: Number(code) };
-	throw failedPrecondition((message ?? text).replace(/^Internal error occurred: (error [a-z ]+ container: )?/, ''));
+	throw failedPrecondition(
+		(message ?? text).replace(/^Internal error occurred: (error [a-z ]+ container: )?/, ''),
+	);
 }
 
 function parse(text: string): Status {
