@@ -39,8 +39,8 @@ const FENCES: readonly { readonly packages: RegExp; readonly allowed: RegExp; re
 	},
 	{
 		packages: /^ws$/,
-		allowed: /^src\/streaming\/websocket\/accept\.ts$/,
-		why: 'only src/streaming/websocket/accept.ts knows ws',
+		allowed: /^src\/(streaming\/websocket\/accept|cli\/streams\/web-socket)\.ts$/,
+		why: 'only src/streaming/websocket/accept.ts and src/cli/streams/web-socket.ts know ws',
 	},
 	{ packages: /^@kubernetes\//, allowed: /^src\/cli\//, why: 'only the CLI pays for the Kubernetes client' },
 ];
