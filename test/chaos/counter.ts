@@ -11,9 +11,13 @@ export function countingCommand(last?: number, exitCode = 0): string[] {
 	return ['sh', '-c', script];
 }
 
-/** Fails unless the log holds the numbers from 1 on without a gap. Answers the last one. */
-export function assertCounted(logPath: string): number {
-	const lines = readFileSync(logPath, 'utf8').split('\n');
+/** Fails unless the log, in as many files as it was rotated to, holds the numbers from 1 on without a gap. Answers the last one. */
+export function assertCounted(logPath: string | readonly string[]): number {
+	const lines = [logPath]
+		.flat()
+		.map((path) => readFileSync(path, 'utf8'))
+		.join('')
+		.split('\n');
 	// Of a container that runs, the last line may be on its way.
 	const numbers = lines.slice(0, -1).map((line) => Number(line.split(' ')[3]));
 	const gap = numbers.findIndex((number, index) => number !== index + 1);

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { StatusError } from '#base/errors.ts';
+import { RPCS } from '#cri-api';
+import type { TestCri } from '../support/cri-client.ts';
 import { setStage } from './stage.ts';
 
 test('the same walk over the socket, with our own client', async (context) => {
 	await using stage = await setStage();
 	const { daemon, image, repository } = stage;
-	const { cri } = daemon;
+	const { cri, called } = noting(daemon.cri);
 	const listening = new AbortController();
 	const heard: { id: string; type: string }[] = [];
 	const hearing = (async () => {
@@ -29,6 +32,7 @@ test('the same walk over the socket, with our own client', async (context) => {
 		);
 		assert.equal(JSON.parse(info.config ?? '{}').instance, daemon.instance);
 		assert.equal((await cri.RuntimeConfig()).linux?.cgroup_driver, 'CGROUPFS');
+		await cri.UpdateRuntimeConfig({ runtime_config: { network_config: { pod_cidr: '' } } });
 	});
 
 	let imageId = '';
@@ -151,6 +155,45 @@ test('the same walk over the socket, with our own client', async (context) => {
 		assert.equal((await statusOf())?.resources?.linux?.memory_limit_in_bytes, String(32 * 1024 * 1024));
 	});
 
+	await context.test('ListMetricDescriptors, ListPodSandboxMetrics', async () => {
+		const { descriptors } = await cri.ListMetricDescriptors();
+		const described = new Set(descriptors.map(({ name }) => name));
+		const { pod_metrics } = await cri.ListPodSandboxMetrics();
+		assert.deepEqual(
+			pod_metrics.map(({ pod_sandbox_id }) => pod_sandbox_id),
+			[pod],
+		);
+		const told = pod_metrics.flatMap(({ metrics, container_metrics }) => [
+			...metrics,
+			...container_metrics.flatMap((one) => one.metrics),
+		]);
+		assert.ok(told.length > 0);
+		assert.deepEqual(
+			told.filter(({ name }) => !described.has(name)),
+			[],
+		);
+	});
+
+	await context.test('Exec, Attach, PortForward', async () => {
+		const urls = await Promise.all([
+			cri.Exec({ container_id: container, cmd: ['true'], stdout: true }),
+			cri.Attach({ container_id: container, stdout: true }),
+			cri.PortForward({ pod_sandbox_id: pod, port: [80] }),
+		]);
+		for (const { url } of urls) assert.match(url, /^https?:\/\/127\.0\.0\.1:/);
+		assert.equal(new Set(urls.map(({ url }) => url)).size, 3);
+	});
+
+	await context.test('CheckpointContainer, CheckpointPod, RestorePod', async () => {
+		const where = (name: string) => join(daemon.folder, name);
+		await unlessUnimplemented(
+			cri.CheckpointContainer({ container_id: container, location: where('c.tar'), timeout: 30 }),
+		);
+		await unlessUnimplemented(cri.CheckpointPod({ pod_sandbox_id: pod, output_path: where('pod') }));
+		await assert.rejects(cri.RestorePod({ checkpoint_path: where('nothing') }));
+		assert.equal((await statusOf())?.state, 'CONTAINER_RUNNING');
+	});
+
 	await context.test('StopContainer, RemoveContainer', async () => {
 		await cri.StopContainer({ container_id: container, timeout: 10 });
 		const status = await statusOf();
@@ -180,4 +223,26 @@ test('the same walk over the socket, with our own client', async (context) => {
 		assert.deepEqual(of(container), ['CREATED', 'STARTED', 'STOPPED', 'DELETED']);
 		assert.deepEqual(of(pod), ['CREATED', 'STARTED', 'STOPPED', 'DELETED']);
 	});
+
+	await context.test('no RPC was left out', () => {
+		assert.deepEqual(
+			Object.keys(RPCS).filter((name) => !called.has(name)),
+			[],
+		);
+	});
 });
+
+/** The same client, and the names of what is called through it. */
+function noting(cri: TestCri): { readonly cri: TestCri; readonly called: ReadonlySet<string> } {
+	const called = new Set<string>();
+	const get = (target: TestCri, name: string) => {
+		called.add(name);
+		return Reflect.get(target, name) as unknown;
+	};
+	return { cri: new Proxy(cri, { get }), called };
+}
+
+/** For what needs a program of the machine (CRIU): where it is not, the answer says what to do. */
+async function unlessUnimplemented(call: Promise<unknown>): Promise<void> {
+	await call.catch((error: StatusError) => assert.equal(error.condition, 'UNIMPLEMENTED', error.message));
+}
