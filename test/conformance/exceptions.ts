@@ -29,10 +29,4 @@ export const EXCEPTIONS: readonly Exception[] = [
 		says: /^NRI socket not configured/,
 		reason: 'NRI, an interface for plug-ins, is no part of the CRI, and Gantry has none',
 	},
-	{
-		spec: /^Security Context: UserNamespaces: when Host idmap mount support is needed: /,
-		outcome: 'skipped',
-		says: /^ID mapping is not supported with path/,
-		reason: 'needs a kernel and a file system with id-mapped mounts',
-	},
 ];
