@@ -55,5 +55,5 @@ function saidBy({ Failure }: SpecReport): string {
 		.split('\n')
 		.map((line) => line.trim())
 		.filter((line) => line !== '');
-	return answer ?? lines.slice(0, 3).join(' ');
+	return answer ?? lines.slice(0, 6).join(' ');
 }

@@ -53,14 +53,18 @@ export class Kubelet implements AsyncDisposable {
 		return assert.fail(`pod ${pod.name} never came up`);
 	}
 
-	/** Stops all containers at once with the pod's grace, then the sandbox. */
+	/** Stops all containers at once, each with the pod's grace, then sidecars from last to first, then the sandbox. */
 	async kill(pod: PodSpec): Promise<void> {
-		const running = (await this.containersOf(pod)).filter(({ state }) => state !== 'CONTAINER_EXITED');
+		const alive = (await this.containersOf(pod)).filter(({ state }) => state !== 'CONTAINER_EXITED');
 		const timeout = pod.graceSeconds ?? 30;
-		await Promise.all(running.map(({ id }) => this.cri.StopContainer({ container_id: id, timeout })));
-		await Promise.all(
-			(await this.#sandboxesOf(pod)).map(({ id }) => this.cri.StopPodSandbox({ pod_sandbox_id: id })),
-		);
+		const stop = ({ id }: Container) => this.cri.StopContainer({ container_id: id, timeout });
+		const sidecars = pod.containers.filter(({ kind }) => kind === 'sidecar').map(({ name }) => name);
+		const sidecarOf = ({ labels }: Container) => sidecars.indexOf(labels[CONTAINER_NAME] ?? '');
+		await Promise.all(alive.filter((one) => sidecarOf(one) === -1).map(stop));
+		const beside = alive.filter((one) => sidecarOf(one) !== -1);
+		for (const sidecar of beside.toSorted((a, b) => sidecarOf(b) - sidecarOf(a))) await stop(sidecar);
+		const sandboxes = await this.#sandboxesOf(pod);
+		await Promise.all(sandboxes.map(({ id }) => this.cri.StopPodSandbox({ pod_sandbox_id: id })));
 	}
 
 	/** What is collected of a dead pod: its containers, then its sandboxes, each stopped once more. */

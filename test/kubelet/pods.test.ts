@@ -44,9 +44,13 @@ test('pods come up together, with init containers, a sidecar and hooks in their 
 			await kubelet.kill(pod);
 			const states = (await kubelet.containersOf(pod)).map(({ state }) => state);
 			assert.deepEqual([...new Set(states)], ['CONTAINER_EXITED']);
-			const ends = ['one', 'two', 'beside'].map((name) => kubelet.statusOf(pod, name));
-			for (const { exit_code, reason } of await Promise.all(ends))
+			const ends = await Promise.all(['one', 'two', 'beside'].map((name) => kubelet.statusOf(pod, name)));
+			for (const { exit_code, reason } of ends)
 				assert.deepEqual([exit_code, reason], [0, 'Completed'], 'it had its grace');
+			const [endOfOne = 0n, endOfTwo = 0n, endOfSidecar = 0n] = ends.map(({ finished_at }) =>
+				BigInt(finished_at),
+			);
+			assert.ok(endOfOne < endOfSidecar && endOfTwo < endOfSidecar, 'the sidecar outlives them');
 			await kubelet.remove(pod);
 		}),
 	);
