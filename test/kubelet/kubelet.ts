@@ -3,6 +3,7 @@
  * step nearer to what its spec says, so that a kubelet that starts anew goes on where the last one was.
  */
 import assert from 'node:assert/strict';
+import type { StatusError } from '#base/errors.ts';
 import type { Container, ContainerStatus, PodSandbox } from '#cri-api';
 import type { TestCri } from '../support/cri-client.ts';
 import { Pleg } from './pleg.ts';
@@ -85,15 +86,20 @@ export class Kubelet implements AsyncDisposable {
 		}
 	}
 
-	/** Images that no container is made of. */
-	async collectImages(): Promise<void> {
+	/** Removes the images that no container is made of. Answers the ids of those that are kept, being used otherwise. */
+	async collectImages(): Promise<string[]> {
 		const [{ images }, { containers }] = await Promise.all([
 			this.cri.ListImages(),
 			this.cri.ListContainers(),
 		]);
 		const used = new Set(containers.map(({ image_id }) => image_id));
-		for (const { id, pinned } of images)
-			if (!used.has(id) && !pinned) await this.cri.RemoveImage({ image: { image: id } });
+		const kept: string[] = [];
+		for (const { id } of images.filter((image) => !used.has(image.id) && !image.pinned))
+			await this.cri.RemoveImage({ image: { image: id } }).catch((error: StatusError) => {
+				assert.equal(error.condition, 'FAILED_PRECONDITION', error.message);
+				kept.push(id);
+			});
+		return kept;
 	}
 
 	/** Newest first. */

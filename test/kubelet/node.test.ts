@@ -138,7 +138,7 @@ test('images that no container is made of are collected, and pulled again when a
 	await kubelet.pullIfMissing(reference);
 	const used = async () => Number((await cri.ImageFsInfo()).image_filesystems[0]?.used_bytes?.value);
 	const full = await used();
-	await kubelet.collectImages();
+	assert.deepEqual(await kubelet.collectImages(), []);
 	const { images } = await cri.ListImages();
 	assert.deepEqual(
 		images.map(({ repo_tags }) => repo_tags),
@@ -174,10 +174,11 @@ test('an image is mounted as a volume, and told by its digest', async () => {
 	const cmd = ['sh', '-c', 'cat /data/one; echo two > /data/two'];
 	const { stdout, exit_code } = await node.daemon.cri.ExecSync({ container_id, cmd, timeout: 10 });
 	assert.deepEqual([Buffer.from(stdout).toString(), exit_code === 0], ['one', false], 'it can only be read');
-	await kubelet.collectImages();
-	assert.equal(await kubelet.pullIfMissing(reference), imageId);
+	assert.deepEqual(await kubelet.collectImages(), [imageId], 'a volume is a use');
 	await kubelet.kill(pod);
 	await kubelet.remove(pod);
+	assert.deepEqual(await kubelet.collectImages(), []);
+	assert.deepEqual((await node.daemon.cri.ListImages()).images, []);
 });
 
 test('a kubelet that starts again lists first and goes on; so it does when the daemon is killed beneath it', async () => {
