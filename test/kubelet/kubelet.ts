@@ -44,7 +44,7 @@ export class Kubelet implements AsyncDisposable {
 		assert.deepEqual(this.pleg.problems, []);
 	}
 
-	/** Syncs a pod after every relist until all its sidecars and main containers run. Answers the sandbox's id. */
+	/** Syncs a pod after every relist until all its sidecars and main containers are ready. Answers the sandbox's id. */
 	async bringUp(pod: PodSpec): Promise<string> {
 		for (let syncs = 0; syncs < MOST_SYNCS; syncs++) {
 			const sandbox = await this.#sync(pod);
@@ -140,9 +140,16 @@ export class Kubelet implements AsyncDisposable {
 			if (newest === undefined || newest.state === 'CONTAINER_EXITED') {
 				await start(spec, newest === undefined ? 0 : attemptOf(newest) + 1);
 				if (spec.kind === 'init') return undefined;
-			} else if (newest.state !== 'CONTAINER_RUNNING' || spec.kind === 'init') return undefined;
+			} else if (spec.kind === 'init' || !(await this.#isReady(newest, spec))) return undefined;
 		}
 		return sandbox.id;
+	}
+
+	async #isReady({ id, state }: Container, { ready }: ContainerSpec): Promise<boolean> {
+		if (state !== 'CONTAINER_RUNNING') return false;
+		if (ready === undefined) return true;
+		const probe = { container_id: id, cmd: ['sh', '-c', ready], timeout: 10 };
+		return (await this.cri.ExecSync(probe)).exit_code === 0;
 	}
 
 	/** The one that is ready; else a new one, with the attempt counted up. */

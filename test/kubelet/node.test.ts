@@ -7,7 +7,7 @@ import { failureOf } from '../lifecycle/harness.ts';
 import type { TestCri } from '../support/cri-client.ts';
 import { registryAt } from '../support/registry.ts';
 import { until } from '../support/until.ts';
-import { OBEYS, podOf, setUpNode } from './node.ts';
+import { obeys, podOf, READY, setUpNode } from './node.ts';
 import { containerConfig, sandboxConfig } from './pod-spec.ts';
 
 const MIB = 1024 * 1024;
@@ -18,7 +18,7 @@ test('a call that a deadline cut off is made again with the same metadata, and t
 	await using node = await setUpNode();
 	const { cri } = node.daemon;
 	await using kubelet = node.startKubelet();
-	const pod = podOf([{ name: 'main', script: OBEYS }]);
+	const pod = podOf([{ name: 'main', ...obeys() }]);
 	const imageId = await again((options) => cri.PullImage({ image: { image: node.image } }, options));
 	const run = { config: sandboxConfig(pod, node.folders, 0) };
 	const { pod_sandbox_id } = await again((options) => cri.RunPodSandbox(run, options));
@@ -55,7 +55,7 @@ test('a probe that takes too long is a timeout, ends with all its children, and 
 	await using node = await setUpNode();
 	const { cri } = node.daemon;
 	await using kubelet = node.startKubelet();
-	const pod = podOf([{ name: 'main', script: OBEYS }]);
+	const pod = podOf([{ name: 'main', ...obeys() }]);
 	await kubelet.bringUp(pod);
 	const { id: container_id } = await kubelet.statusOf(pod, 'main');
 	const probe = (script: string) => cri.ExecSync({ container_id, cmd: ['sh', '-c', script], timeout: 1 });
@@ -76,10 +76,8 @@ test('a probe that takes too long is a timeout, ends with all its children, and 
 test('logs are renamed and opened anew while a container writes: no line is lost', async () => {
 	await using node = await setUpNode();
 	await using kubelet = node.startKubelet();
-	const script = `${countingCommand(20_000)
-		.at(-1)
-		?.replace(/; exit 0$/, '')}; ${OBEYS}`;
-	const pod = podOf([{ name: 'talks', script }]);
+	const count = countingCommand(20_000)[2]?.replace(/; exit 0$/, '');
+	const pod = podOf([{ name: 'talks', script: obeys(count).script }], { graceSeconds: 1 });
 	await kubelet.bringUp(pod);
 	const { id: container_id, log_path } = await kubelet.statusOf(pod, 'talks');
 	const rotated: string[] = [];
@@ -97,7 +95,7 @@ test('a pod is resized in place: the limits change, the processes stay', async (
 	await using node = await setUpNode();
 	const { cri } = node.daemon;
 	await using kubelet = node.startKubelet();
-	const pod = podOf([{ name: 'main', script: OBEYS, memoryBytes: 64 * MIB }]);
+	const pod = podOf([{ name: 'main', ...obeys(), memoryBytes: 64 * MIB }]);
 	const pod_sandbox_id = await kubelet.bringUp(pod);
 	const before = await kubelet.statusOf(pod, 'main');
 	for (const [memory, shares] of [
@@ -129,7 +127,7 @@ test('images that no container is made of are collected, and pulled again when a
 	await using node = await setUpNode();
 	const { cri } = node.daemon;
 	await using kubelet = node.startKubelet();
-	const pod = podOf([{ name: 'main', script: OBEYS }]);
+	const pod = podOf([{ name: 'main', ...obeys() }]);
 	await kubelet.bringUp(pod);
 	const { reference } = await registryAt(node.image.split('/')[0] ?? '').pushImage({
 		name: 'old/image',
@@ -168,7 +166,7 @@ test('an image is mounted as a volume, and told by its digest', async () => {
 		image_sub_path: 'models',
 		readonly: true,
 	};
-	const pod = podOf([{ name: 'main', script: OBEYS, mounts: [mount] }]);
+	const pod = podOf([{ name: 'main', ...obeys(), mounts: [mount] }]);
 	await kubelet.bringUp(pod);
 	const { id: container_id } = await kubelet.statusOf(pod, 'main');
 	const cmd = ['sh', '-c', 'cat /data/one; echo two > /data/two'];
@@ -186,7 +184,7 @@ test('a kubelet that starts again lists first and goes on; so it does when the d
 	const pods = Array.from({ length: 3 }, () =>
 		podOf([
 			{ name: 'init', kind: 'init', script: 'true' },
-			{ name: 'main', script: OBEYS },
+			{ name: 'main', ...obeys() },
 		]),
 	);
 	const first = node.startKubelet();
@@ -214,9 +212,11 @@ async function idsOf(cri: TestCri): Promise<string[]> {
 
 test('a node shuts down: pods end by their priority, each with its grace, and are removed after the next start', async () => {
 	await using node = await setUpNode();
-	const slow = 'trap "sleep 0.3; exit 0" TERM; while :; do sleep 0.1; done';
-	const user = Array.from({ length: 3 }, () => podOf([{ name: 'main', script: slow }], { graceSeconds: 10 }));
-	const critical = [podOf([{ name: 'main', script: slow }], { graceSeconds: 10 })];
+	const slow = 'trap "sleep 0.3; exit 0" TERM; echo > /tmp/ready; while :; do sleep 0.1; done';
+	const user = Array.from({ length: 3 }, () =>
+		podOf([{ name: 'main', script: slow, ready: READY }], { graceSeconds: 10 }),
+	);
+	const critical = [podOf([{ name: 'main', script: slow, ready: READY }], { graceSeconds: 10 })];
 	{
 		await using kubelet = node.startKubelet();
 		await Promise.all([...user, ...critical].map((pod) => kubelet.bringUp(pod)));

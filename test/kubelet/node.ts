@@ -44,5 +44,13 @@ export function podOf(
 	};
 }
 
-/** Waits for SIGTERM, says so and ends with 0. */
-export const OBEYS = 'trap "echo told to end; exit 0" TERM; while :; do sleep 1 & wait; done';
+/**
+ * A container that waits for SIGTERM, says so and ends with 0; `first` is done before. It is ready when it would hear the
+ * signal: until then the kernel lets the first process of a namespace ignore it.
+ */
+export function obeys(first = 'true'): Pick<ContainerSpec, 'script' | 'ready'> {
+	const wait = 'trap "echo told to end; exit 0" TERM; echo > /tmp/ready; while :; do sleep 1 & wait; done';
+	return { script: `${first}; ${wait}`, ready: READY };
+}
+
+export const READY = 'test -e /tmp/ready';

@@ -11,6 +11,8 @@ export interface ContainerSpec {
 	readonly kind?: 'init' | 'sidecar' | 'main';
 	/** Run in the container once it is started, before the next container is. */
 	readonly postStart?: string;
+	/** Probe, run again and again: the container is ready, and the next one's turn, when it ends with 0. */
+	readonly ready?: string;
 	readonly memoryBytes?: number;
 	readonly mounts?: readonly MountInit[];
 }

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from '../support/until.ts';
-import { OBEYS, podOf, setUpNode } from './node.ts';
+import { obeys, podOf, setUpNode } from './node.ts';
 import { terminationLog, volumeOf } from './pod-spec.ts';
 
 const PODS = 5;
@@ -16,14 +16,14 @@ test('pods come up together, with init containers, a sidecar and hooks in their 
 	const pods = Array.from({ length: PODS }, () =>
 		podOf([
 			{ name: 'first', kind: 'init', script: 'echo first >> /volume/order' },
-			{ name: 'beside', kind: 'sidecar', script: `echo beside >> /volume/order; ${OBEYS}` },
+			{ name: 'beside', kind: 'sidecar', ...obeys('echo beside >> /volume/order') },
 			{
 				name: 'last',
 				kind: 'init',
 				script: 'until grep -q beside /volume/order; do sleep 0.05; done; echo last >> /volume/order',
 			},
-			{ name: 'one', script: OBEYS, postStart: 'echo hook >> /volume/order' },
-			{ name: 'two', script: OBEYS },
+			{ name: 'one', ...obeys(), postStart: 'echo hook >> /volume/order' },
+			{ name: 'two', ...obeys() },
 		]),
 	);
 	await Promise.all(pods.map((pod) => kubelet.bringUp(pod)));
@@ -65,8 +65,8 @@ test('pods come up together, with init containers, a sidecar and hooks in their 
 test('a container that fails is made again with its attempt counted up; its message is told, its dead are removed', async () => {
 	await using node = await setUpNode();
 	await using kubelet = node.startKubelet();
-	const script = `echo x >> /volume/runs; n=$(wc -l < /volume/runs); echo run $n; [ $n -lt 4 ] && { echo trouble $n > /dev/termination-log; exit $n; }; ${OBEYS}`;
-	const pod = podOf([{ name: 'fails', script }]);
+	const script = `echo x >> /volume/runs; n=$(wc -l < /volume/runs); echo run $n; [ $n -lt 4 ] && { echo trouble $n > /dev/termination-log; exit $n; }; ${obeys().script}`;
+	const pod = podOf([{ name: 'fails', script }], { graceSeconds: 1 });
 	const failed = async (attempt: number) => {
 		const { metadata, state } = await kubelet.statusOf(pod, 'fails');
 		return metadata?.attempt === attempt && state === 'CONTAINER_EXITED';
@@ -97,7 +97,7 @@ test('a container that fails is made again with its attempt counted up; its mess
 test('a sandbox that is lost is made again with its attempt counted up, and its containers in it', async () => {
 	await using node = await setUpNode();
 	await using kubelet = node.startKubelet();
-	const pod = podOf([{ name: 'main', script: OBEYS }], { graceSeconds: 1 });
+	const pod = podOf([{ name: 'main', ...obeys() }], { graceSeconds: 1 });
 	const first = await kubelet.bringUp(pod);
 	await node.daemon.cri.StopPodSandbox({ pod_sandbox_id: first });
 	const second = await kubelet.bringUp(pod);
@@ -118,8 +118,10 @@ test('a sandbox that is lost is made again with its attempt counted up, and its 
 test('with hostUsers false, root of the pod is nobody on the node, and owns its volume, hosts file and message', async () => {
 	await using node = await setUpNode();
 	await using kubelet = node.startKubelet();
-	const script = `echo mine > /volume/file; echo 10.9.8.7 more >> /etc/hosts; echo fine > /dev/termination-log; ${OBEYS}`;
-	const pods = [65536, 131072].map((usersFrom) => podOf([{ name: 'main', script }], { usersFrom }));
+	const main = obeys(
+		'echo mine > /volume/file; echo 10.9.8.7 more >> /etc/hosts; echo fine > /dev/termination-log',
+	);
+	const pods = [65536, 131072].map((usersFrom) => podOf([{ name: 'main', ...main }], { usersFrom }));
 	await Promise.all(
 		pods.map(async (pod) => {
 			await kubelet.bringUp(pod);
