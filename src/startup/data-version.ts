@@ -8,7 +8,7 @@ import type { Config } from '../config/types.ts';
 import { VERSION } from './version.ts';
 
 /** Raised when this daemon writes below --state or --root (the image store included) what the one before would misread. */
-const DATA_VERSION = 1;
+const DATA_VERSION = 2;
 
 interface VersionFile {
 	readonly version: number;
