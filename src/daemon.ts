@@ -1,4 +1,3 @@
-import { messageOf } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { Rollback } from '#base/rollback.ts';
 import { openCgroups } from '#runtime';
@@ -39,7 +38,6 @@ export async function startDaemon(config: Config, log: Log): Promise<RunningDaem
 	try {
 		const daemon = await startParts(config, log, started);
 		sayReady(daemon, performance.now() - startedMs);
-		void lookForCriu(daemon);
 		return { daemon, stop: () => takeBack(started, log) };
 	} catch (error) {
 		await takeBack(started, log);
@@ -87,17 +85,6 @@ async function startMetrics(daemon: Daemon): Promise<MetricsServer | undefined> 
 	);
 	daemon.log.info('Serving /metrics and /healthz', { address: server.address });
 	return server;
-}
-
-/** Nothing waits for it: only checkpoints need it, and they look again. */
-async function lookForCriu({ criu, log }: Daemon): Promise<void> {
-	try {
-		const { path, version, problem } = await criu.look();
-		if (problem === '') log.info('Checkpoints can be made', { criu: path, version });
-		else if (path !== '') log.warn(`Checkpoints cannot be made: ${problem}`);
-	} catch (error) {
-		log.warn('CRIU could not be looked for', { error: messageOf(error) });
-	}
 }
 
 function sayReady(daemon: Daemon, tookMs: number): void {
