@@ -12,6 +12,8 @@ export interface Endpoint {
 	readonly logFolder: string;
 	/** Images are kept below it. */
 	readonly imageFolder: string;
+	/** Whether it may say of a container which it has just stopped that it still runs. */
+	readonly stopsLate: boolean;
 	/** Process id of the daemon that runs now. */
 	daemonPid(): number;
 	/** Ends the daemon; its pods live on. */

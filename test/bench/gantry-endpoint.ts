@@ -38,6 +38,7 @@ export async function startGantry(
 		cgroupParent: `/${instance}`,
 		logFolder,
 		imageFolder: join(daemon.folder, 'root/images'),
+		stopsLate: false,
 		daemonPid: () => daemon.process.child.pid ?? 0,
 		stopDaemon: () => daemon.stop(),
 		startDaemon: async () => {

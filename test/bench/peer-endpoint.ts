@@ -52,6 +52,7 @@ export async function startPeer(folder: string, sandboxImage: string): Promise<E
 		cgroupParent: `/${cgroup}`,
 		logFolder,
 		imageFolder: join(folder, 'root'),
+		stopsLate: true,
 		daemonPid: () => child.pid ?? 0,
 		stopDaemon,
 		async startDaemon() {

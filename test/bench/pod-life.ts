@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeCgroup } from './cgroups.ts';
 import type { Endpoint } from './endpoint.ts';
+import { until } from './wait.ts';
 
 /** Milliseconds by the call's name. */
 export type Timings = Map<string, number>;
@@ -12,6 +13,7 @@ type Time = <T>(name: string, call: () => Promise<T>) => Promise<T>;
 export const READY = 'pod ready';
 const SECCOMP = { profile_type: 'RuntimeDefault' } as const;
 const PAUSE = ['sleep', '100000'];
+const REMOVE_TIMEOUT_MS = 10_000;
 
 export interface LivingPod {
 	readonly pod: string;
@@ -73,7 +75,7 @@ export async function endPod(endpoint: Endpoint, living: LivingPod, time: Time =
 	const { container: container_id, pod: pod_sandbox_id } = living;
 	await time('Stop + RemoveContainer', async () => {
 		await time('StopContainer(0)', () => cri.StopContainer({ container_id, timeout: 0n }));
-		await time('RemoveContainer', () => cri.RemoveContainer({ container_id }));
+		await time('RemoveContainer', () => removeContainer(endpoint, container_id));
 	});
 	await time('Stop + RemovePodSandbox', async () => {
 		await time('StopPodSandbox', () => cri.StopPodSandbox({ pod_sandbox_id }));
@@ -81,6 +83,21 @@ export async function endPod(endpoint: Endpoint, living: LivingPod, time: Time =
 	});
 	removeCgroup(living.cgroup);
 	rmSync(living.logFolder, { recursive: true, force: true });
+}
+
+/** A runtime that has answered StopContainer too early is asked to stop again, in its own time. */
+async function removeContainer({ cri, stopsLate }: Endpoint, container_id: string): Promise<void> {
+	const isRemoved = async (): Promise<boolean> => {
+		try {
+			await cri.RemoveContainer({ container_id });
+			return true;
+		} catch (error) {
+			if (!stopsLate || !/still running/.test((error as Error).message)) throw error;
+			await cri.StopContainer({ container_id, timeout: 0n });
+			return false;
+		}
+	};
+	await until(`the removal of container ${container_id}`, isRemoved, REMOVE_TIMEOUT_MS);
 }
 
 /** A whole life. */

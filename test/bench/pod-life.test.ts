@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TestCri } from '../support/cri-client.ts';
+import type { Endpoint } from './endpoint.ts';
+import { endPod } from './pod-life.ts';
+
+const STILL_RUNS = 'failed to set removing state: container is still running, to stop first';
+const living = { pod: 'p', container: 'c', logFolder: '/nowhere/logs', cgroup: '/nowhere-bench' };
+
+/** An endpoint that refuses the first RemoveContainer calls with these messages. `calls` names what it was asked for. */
+function endpointThatRefuses(
+	stopsLate: boolean,
+	...messages: string[]
+): { endpoint: Endpoint; calls: string[] } {
+	const calls: string[] = [];
+	const call = (name: string) => async (): Promise<void> => {
+		calls.push(name);
+		const message = name === 'RemoveContainer' ? messages.shift() : undefined;
+		if (message !== undefined) throw new Error(message);
+	};
+	const names = ['StopContainer', 'RemoveContainer', 'StopPodSandbox', 'RemovePodSandbox'];
+	const cri = Object.fromEntries(names.map((name) => [name, call(name)])) as unknown as TestCri;
+	return { endpoint: { name: 'fake', cri, stopsLate } as Endpoint, calls };
+}
+
+test('a container that a peer has stopped too late is stopped again, in the time of its removal', async () => {
+	const { endpoint, calls } = endpointThatRefuses(true, STILL_RUNS, STILL_RUNS);
+	const during: Record<string, string[]> = {};
+	await endPod(endpoint, living, async (name, call) => {
+		const before = calls.length;
+		const answer = await call();
+		during[name] = calls.slice(before);
+		return answer;
+	});
+	const again = ['RemoveContainer', 'StopContainer'];
+	assert.deepEqual(during.RemoveContainer, [...again, ...again, 'RemoveContainer']);
+	assert.deepEqual(calls.slice(-2), ['StopPodSandbox', 'RemovePodSandbox']);
+});
+
+test('any other error ends the life, and so does this one where a stop is a stop', async () => {
+	const broken = endpointThatRefuses(true, 'the disk is full');
+	await assert.rejects(endPod(broken.endpoint, living), /the disk is full/);
+	assert.deepEqual(broken.calls, ['StopContainer', 'RemoveContainer']);
+	const own = endpointThatRefuses(false, STILL_RUNS);
+	await assert.rejects(endPod(own.endpoint, living), /still running/);
+	assert.deepEqual(own.calls, ['StopContainer', 'RemoveContainer']);
+});
