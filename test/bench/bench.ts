@@ -6,13 +6,14 @@ import { Samples } from './figures.ts';
 import { measureLogs } from './logs.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
 import type { Part } from './part.ts';
+import { runParts } from './parts.ts';
 import { fetchPeer } from './peer-endpoint.ts';
 import { measurePopulation } from './population.ts';
 import { isPrivateMachine, runOnPrivateMachine } from './private-machine.ts';
 import { measurePulls } from './pulls.ts';
-import { type BenchRecord, describeRun } from './record.ts';
+import { describeRun } from './record.ts';
 import { report } from './report.ts';
-import { setStage } from './stage.ts';
+import { type Stage, setStage } from './stage.ts';
 import { measureThroughput } from './throughput.ts';
 
 const PEER = 'GANTRY_BENCH_PEER_FOLDER';
@@ -25,20 +26,22 @@ const PARTS: Readonly<Record<string, Part>> = {
 	logs: measureLogs,
 };
 
-async function bench(options: BenchOptions): Promise<BenchRecord> {
+/** What was measured is told whatever has failed. */
+async function bench(options: BenchOptions): Promise<void> {
 	const samples = new Samples();
 	const stage = await setStage(process.env[PEER]);
-	try {
-		const run = await describeRun(options, stage.endpoints);
-		for (const [name, part] of Object.entries(PARTS)) {
-			if (options.parts.length > 0 && !options.parts.includes(name)) continue;
-			console.error(`bench: ${name} …`);
-			await part({ ...stage, options, samples });
-		}
-		return { ...run, figures: samples.figures() };
-	} finally {
-		await stage.remove();
-	}
+	const [told] = await Promise.allSettled([measure(options, stage, samples)]);
+	const [removed] = await Promise.allSettled([stage.remove()]);
+	if (told.status === 'rejected') throw told.reason;
+	const { run, failures } = told.value;
+	if (removed.status === 'rejected') failures.push({ part: 'clean-up', error: removed.reason });
+	report({ ...run, figures: samples.figures() }, failures);
+	if (failures.length > 0) process.exitCode = 1;
+}
+
+async function measure(options: BenchOptions, stage: Stage, samples: Samples) {
+	const run = await describeRun(options, stage.endpoints);
+	return { run, failures: await runParts(PARTS, { ...stage, options, samples }) };
 }
 
 function optionsOrUsage(args: readonly string[]): BenchOptions | undefined {
@@ -68,5 +71,5 @@ function startOver(options: BenchOptions, args: readonly string[]): Promise<numb
 
 const args = process.argv.slice(2);
 const options = optionsOrUsage(args);
-if (options !== undefined && isPrivateMachine()) report(await bench(options));
+if (options !== undefined && isPrivateMachine()) await bench(options);
 else if (options !== undefined) process.exitCode = await startOver(options, args);

@@ -4,6 +4,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 import type { Endpoint } from './endpoint.ts';
 import type { Figure } from './figures.ts';
 import type { BenchOptions } from './options.ts';
+import type { Failure } from './parts.ts';
 import { align, show } from './table.ts';
 
 const FILE = new URL('record.json', import.meta.url);
@@ -62,6 +63,11 @@ export function describeMachine({ date, machine, versions }: Omit<BenchRecord, '
 
 export function lastRecord(): BenchRecord | undefined {
 	return existsSync(FILE) ? (JSON.parse(readFileSync(FILE, 'utf8')) as BenchRecord) : undefined;
+}
+
+/** A run that has measured only some of it is none to compare with. */
+export function isForTheRecord({ record }: BenchOptions, failures: readonly Failure[]): boolean {
+	return record && failures.length === 0;
 }
 
 export function keepRecord(record: BenchRecord, picture: string): void {

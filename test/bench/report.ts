@@ -1,11 +1,22 @@
 /** What a run prints and keeps. */
 import { drawGoals } from './goals.ts';
+import { drawFailures, type Failure } from './parts.ts';
 import { drawPicture } from './picture.ts';
-import { type BenchRecord, describeMachine, drawComparison, keepRecord, lastRecord } from './record.ts';
+import {
+	type BenchRecord,
+	describeMachine,
+	drawComparison,
+	isForTheRecord,
+	keepRecord,
+	lastRecord,
+} from './record.ts';
 import { drawTable } from './table.ts';
 
-/** Prints the tables, or with `--json` the result, and the tables to standard error. Writes the record when asked to. */
-export function report(result: BenchRecord): void {
+/**
+ * Prints the tables and what failed, or with `--json` the result, and the others to standard error. Writes the record
+ * when asked to, unless something failed.
+ */
+export function report(result: BenchRecord, failures: readonly Failure[]): void {
 	const { options, figures, versions } = result;
 	const endpoints = Object.keys(versions);
 	const peer = endpoints.find((name) => name === 'containerd');
@@ -18,7 +29,8 @@ export function report(result: BenchRecord): void {
 	const tables = blocks.filter((block) => block !== '').join('\n\n');
 	if (options.json) console.error(tables);
 	console.log(options.json ? JSON.stringify(result, undefined, '\t') : tables);
-	if (options.record) keepRecord(result, drawPicture(result, endpoints));
+	if (failures.length > 0) console.error(`\n${drawFailures(failures)}`);
+	if (isForTheRecord(options, failures)) keepRecord(result, drawPicture(result, endpoints));
 }
 
 /** A short run has nothing to compare: its rounds are too few. */
