@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { measureCalls } from './calls.ts';
 import { Samples } from './figures.ts';
+import { measureKernel } from './kernel.ts';
 import { measureLogs } from './logs.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
 import type { Part } from './part.ts';
@@ -20,6 +21,7 @@ const PEER = 'GANTRY_BENCH_PEER_FOLDER';
 const TIMEOUT_MS = 60 * 60_000;
 const PARTS: Readonly<Record<string, Part>> = {
 	calls: measureCalls,
+	kernel: measureKernel,
 	lives: measureThroughput,
 	pulls: measurePulls,
 	population: measurePopulation,

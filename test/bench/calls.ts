@@ -1,6 +1,6 @@
 /** Each call of a pod's life, one client, the endpoints in turn. */
 import { type Bench, inTurn } from './part.ts';
-import { livePod } from './pod-life.ts';
+import { CALLS, livePod } from './pod-life.ts';
 
 export async function measureCalls({ options, endpoints, image, samples }: Bench): Promise<void> {
 	const [warmUps, rounds] = options.short ? [1, 3] : [5, 60];
@@ -9,7 +9,7 @@ export async function measureCalls({ options, endpoints, image, samples }: Bench
 			const timings = await livePod(endpoint, image);
 			if (round < 0) continue;
 			for (const [name, ms] of timings)
-				samples.add({ part: 'calls, one client', name, unit: 'ms', better: 'less' }, endpoint.name, ms);
+				samples.add({ part: CALLS, name, unit: 'ms', better: 'less' }, endpoint.name, ms);
 		}
 	}
 }

@@ -1,5 +1,8 @@
 /** Samples of a run, and the figures made of them. */
 
+/** Stands beside the endpoints where the bare system calls were measured. */
+export const KERNEL = 'kernel alone';
+
 export interface Summary {
 	readonly p50: number;
 	readonly p99: number;
@@ -12,7 +15,7 @@ export interface Figure {
 	readonly name: string;
 	readonly unit: string;
 	readonly better: 'less' | 'more';
-	/** By endpoint. */
+	/** By endpoint, or KERNEL. */
 	readonly values: Readonly<Record<string, Summary>>;
 }
 

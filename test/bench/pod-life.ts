@@ -10,6 +10,8 @@ import { until } from './wait.ts';
 export type Timings = Map<string, number>;
 type Time = <T>(name: string, call: () => Promise<T>) => Promise<T>;
 
+/** The part that has the figures of single calls. */
+export const CALLS = 'calls, one client';
 export const READY = 'pod ready';
 const SECCOMP = { profile_type: 'RuntimeDefault' } as const;
 const PAUSE = ['sleep', '100000'];
@@ -50,11 +52,13 @@ export async function startPod(
 			log_path: 'main.log',
 			linux: { security_context: { seccomp: SECCOMP } },
 		};
-		const created = await time('CreateContainer', () =>
-			cri.CreateContainer({ pod_sandbox_id, config: container, sandbox_config: config }),
-		);
-		const { container_id } = created;
-		await time('StartContainer', () => cri.StartContainer({ container_id }));
+		const container_id = await time('CreateContainer + StartContainer', async () => {
+			const created = await time('CreateContainer', () =>
+				cri.CreateContainer({ pod_sandbox_id, config: container, sandbox_config: config }),
+			);
+			await time('StartContainer', () => cri.StartContainer({ container_id: created.container_id }));
+			return created.container_id;
+		});
 		return { pod: pod_sandbox_id, container: container_id, logFolder, cgroup };
 	});
 }
