@@ -1,6 +1,6 @@
 import { type Condition, messageOf, StatusError } from '#base/errors.ts';
 
-/** What scripts may rely on. `gantry exec` passes on the exit code of the command it ran. */
+/** What scripts may rely on. `gantry exec` passes on the exit code of the command it ran, as a shell does. */
 export const EXIT = { ok: 0, failure: 1, usage: 2, notFound: 3, unavailable: 4 } as const;
 
 const BY_CONDITION: Partial<Record<Condition, number>> = {
@@ -11,6 +11,13 @@ const BY_CONDITION: Partial<Record<Condition, number>> = {
 
 export function exitCodeOf(error: unknown): number {
 	return error instanceof StatusError ? (BY_CONDITION[error.condition] ?? EXIT.failure) : EXIT.failure;
+}
+
+/** What a shell says of a program that it cannot start: 127 there is none, 126 it cannot be executed. undefined: no such error. */
+export function exitCodeOfProgramError(error: unknown): number | undefined {
+	const why = /: exec: "(?:[^"\\]|\\.)*": (.*)/s.exec(messageOf(error))?.[1];
+	if (why === undefined) return undefined;
+	return /not found in \$PATH|no such file/.test(why) ? 127 : 126;
 }
 
 /** One sentence for people, or one JSON object for scripts. A bug keeps its stack. */

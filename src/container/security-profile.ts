@@ -25,8 +25,15 @@ export async function seccompProfile(
 	if (choice.kind === 'localhost' && !choice.ref.startsWith('/')) {
 		throw invalidArgument(`The seccomp profile ${JSON.stringify(choice.ref)} is not an absolute path`);
 	}
-	const path = choice.kind === 'localhost' ? choice.ref : options.defaultPath;
-	return await loaded(path, options.capabilities);
+	if (choice.kind === 'localhost') return await loaded(choice.ref, options.capabilities);
+	try {
+		return await loaded(options.defaultPath, options.capabilities);
+	} catch (error) {
+		// Nothing is wrong with the request.
+		throw failedPrecondition(`The default of this node, runtime.seccomp_profile: ${messageOf(error)}`, {
+			cause: error,
+		});
+	}
 }
 
 /** The AppArmor profile for the exec. RuntimeDefault is no profile: this runtime brings none of its own. */

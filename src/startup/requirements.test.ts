@@ -47,6 +47,11 @@ describe('checkRequirements', () => {
 		assert.match(missingOn({ exists: (path) => !path.includes('seccomp') }), /CONFIG_SECCOMP_FILTER/);
 	});
 
+	it('wants the default profile of system calls', () => {
+		const exists = (path: string) => path !== config.runtime.seccompProfile;
+		assert.match(missingOn({ exists }), /seccomp\.json is missing: mend runtime\.seccomp_profile/);
+	});
+
 	it('wants nftables, bridges and veth pairs for the built-in network', () => {
 		const read = (path: string) => (path === '/proc/filesystems' ? 'nodev\toverlay' : 'kernel/fs/ext4.ko:');
 		const text = missingOn({ exists: (path) => !path.startsWith('/sys/module'), read });

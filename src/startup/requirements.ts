@@ -40,6 +40,7 @@ export function checkRequirements(config: Config, machine: Machine = thisMachine
 		...checkSeccomp(machine),
 		...checkBuiltinNetwork(config, machine),
 		...checkPrograms(config, machine),
+		...checkProfile(config, machine),
 	];
 	if (missing.length > 0) throw failedPrecondition(`This machine cannot run Gantry:\n${missing.join('\n')}`);
 }
@@ -62,6 +63,12 @@ function* checkOverlay(machine: Machine): Generator<string> {
 	const isThere = /\boverlay$/m.test(machine.read('/proc/filesystems'));
 	if (!isThere && !mayHaveModule(machine, 'overlay'))
 		yield 'The kernel has no overlay file system: load it with modprobe overlay, or use a kernel with CONFIG_OVERLAY_FS.';
+}
+
+/** Pods that ask for the runtime's default get it: without it every one of them would be refused. */
+function* checkProfile({ runtime: { seccompProfile } }: Config, machine: Machine): Generator<string> {
+	if (!machine.exists(seccompProfile))
+		yield `The seccomp profile ${seccompProfile} is missing: mend runtime.seccomp_profile, or put the file there.`;
 }
 
 function* checkNamespaces(machine: Machine): Generator<string> {

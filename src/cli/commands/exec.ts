@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { deadlineExceeded, invalidArgument, StatusError } from '#base/errors.ts';
 import type { Cli } from '../cli.ts';
+import { describeError, exitCodeOfProgramError } from '../exit-codes.ts';
 import { findContainer } from '../lookup.ts';
 import { json } from '../output/json.ts';
 import type { Act } from '../program.ts';
@@ -35,7 +36,14 @@ async function exec(
 ): Promise<number> {
 	if (command.length === 0) throw invalidArgument('Name a command: gantry exec CONTAINER -- COMMAND');
 	const joins = options.interactive || options.tty;
-	return joins ? await execJoined(cli, name, command, options) : await execToEnd(cli, name, command);
+	try {
+		return joins ? await execJoined(cli, name, command, options) : await execToEnd(cli, name, command);
+	} catch (error) {
+		const code = exitCodeOfProgramError(error);
+		if (code === undefined) throw error;
+		cli.io.err(describeError(error, cli.options.json));
+		return code;
+	}
 }
 
 /** With streams: what is written is seen at once, however much it is. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Command } from 'commander';
-import { invalidArgument, messageOf } from '#base/errors.ts';
+import { failedPrecondition, messageOf } from '#base/errors.ts';
 import type { Cli } from '../cli.ts';
 import { findPod } from '../lookup.ts';
 import type { Act } from '../program.ts';
@@ -35,7 +35,10 @@ async function portForward(
 ): Promise<void> {
 	const rules = ports.map(parseForwardRule);
 	const pod = await findPod(cli, name);
-	if (pod.state !== 'SANDBOX_READY') throw invalidArgument(`Pod ${name} does not run: it has no ports`);
+	if (pod.state !== 'SANDBOX_READY')
+		throw failedPrecondition(
+			`Cannot forward ports of pod ${name}: it does not run any more; see gantry ps -a`,
+		);
 	await using stack = new AsyncDisposableStack();
 	for (const rule of rules) {
 		const listeners = await listen(rule.local, options.listen, (socket) => {
