@@ -253,7 +253,7 @@ describe('gantry, more than crictl has', () => {
 	it('exec: what cannot be is said with what to do', async () => {
 		const missing = await pipe(gantry.exec('-i', main, '--', 'no-such-program'), '');
 		assert.match(missing.stderr, /^gantry: .*no-such-program/);
-		assert.equal(missing.code, 1);
+		assert.equal(missing.code, 127);
 		const pipeless = await pipe(gantry.exec('-it', main, '--', 'sh'), '');
 		assert.equal(pipeless.code, 2);
 		assert.match(pipeless.stderr, /standard input is none: leave out -t/);
