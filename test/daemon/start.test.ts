@@ -93,7 +93,7 @@ describe('gantryd that cannot start says why, and leaves nothing behind', () => 
 	for (const option of ['state', 'root'])
 		it(`a ${option} folder that a newer daemon has written, which is left as it is`, async () => {
 			mkdirSync(join(folder, option), { mode: 0o750 });
-			writeFileSync(join(folder, option, 'version.json'), '{"version":2,"writtenBy":"9.8.7","more":true}');
+			writeFileSync(join(folder, option, 'version.json'), '{"version":99,"writtenBy":"9.8.7","more":true}');
 			const { code, message } = await run('');
 			assert.equal(code, EX_CONFIG);
 			assert.match(
