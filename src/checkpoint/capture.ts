@@ -29,7 +29,7 @@ export interface Capture {
 	readonly saved: readonly Saved[];
 	/** The temporary folder; named in the marks. */
 	readonly temporary: string;
-	/** Where the pod's /dev/shm is packed, and a process that sees it; undefined: it is the node's. */
+	/** Where the pod's /dev/shm is packed, and the pause process that sees it; undefined: it is the node's. */
 	readonly sharedMemory: { readonly pid: number; readonly folder: string } | undefined;
 	readonly deadline: Deadline;
 }
@@ -78,7 +78,7 @@ async function saveSharedMemory({ launcher }: Daemon, { sharedMemory, deadline }
 	await pack(launcher, { folder: sharedMemoryOf(pid), archive: join(folder, SHARED_MEMORY) }, deadline);
 }
 
-/** The pod's /dev/shm, as a process of it sees it. */
+/** The pod's /dev/shm, as its pause process sees it. */
 export const sharedMemoryOf = (pid: number): string => `/proc/${pid}/root/dev/shm`;
 
 function resumeAll({ cgroups, log }: Daemon, stopped: readonly Container[]): void {

@@ -48,16 +48,15 @@ async function captureOne(
 ): Promise<void> {
 	const { criu, deadline, destination } = given;
 	const { temporary, content } = destination;
-	const { shimPid, hasSharedMemory } = sandboxOf(daemon, container.metadata.sandboxId);
+	const { shimPid, pausePid, hasSharedMemory } = sandboxOf(daemon, container.metadata.sandboxId);
 	const spec = await specOf(container.metadata);
-	const pid = container.status.process?.pid ?? 0;
 	await capture(daemon, {
 		criu,
 		shimPid,
 		stopped: [container],
 		saved: [{ container, spec, folder: content }],
 		temporary,
-		sharedMemory: hasSharedMemory ? { pid, folder: content } : undefined,
+		sharedMemory: hasSharedMemory ? { pid: pausePid, folder: content } : undefined,
 		deadline,
 	});
 }

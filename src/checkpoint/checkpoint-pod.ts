@@ -35,9 +35,8 @@ export async function checkpointPod(
 	const { content, temporary } = destination;
 	try {
 		const saved = await Promise.all(chosen.map((container, index) => placeOf(content, container, index)));
-		const { shimPid, hasSharedMemory } = sandboxOf(daemon, sandbox.metadata.id);
-		const pid = sandbox.status.pause?.pid ?? 0;
-		const sharedMemory = hasSharedMemory ? { pid, folder: content } : undefined;
+		const { shimPid, pausePid, hasSharedMemory } = sandboxOf(daemon, sandbox.metadata.id);
+		const sharedMemory = hasSharedMemory ? { pid: pausePid, folder: content } : undefined;
 		const deadline = new Deadline(what, 0n);
 		await call.stage('capture', () =>
 			capture(daemon, { criu, shimPid, stopped: running, saved, temporary, sharedMemory, deadline }),

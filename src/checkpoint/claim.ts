@@ -27,16 +27,21 @@ export function claim({ containers }: Daemon, what: string, wanted: readonly Con
 	};
 }
 
-/** What a checkpoint needs to know of the sandbox. UNAVAILABLE when its shim is gone. */
+/**
+ * What a checkpoint needs to know of the sandbox. UNAVAILABLE when its shim is gone. `pausePid`: sees the pod's
+ * /dev/shm in a root that is ours and read-only; in that of a container /dev/shm may be a link to anywhere on the host.
+ */
 export function sandboxOf(
 	{ sandboxes }: Daemon,
 	id: string,
-): { readonly shimPid: number; readonly hasSharedMemory: boolean } {
+): { readonly shimPid: number; readonly pausePid: number; readonly hasSharedMemory: boolean } {
 	const shim = sandboxes.shims.get(id);
 	const sandbox = sandboxes.get(id);
-	if (shim === undefined || sandbox === undefined) throw unavailable(`The shim of sandbox ${id} is gone`);
+	const pausePid = sandbox?.status.pause?.pid;
+	if (shim === undefined || sandbox === undefined || pausePid === undefined)
+		throw unavailable(`The shim of sandbox ${id} is gone`);
 	const { hostIpc } = podNamespaces(sandbox.metadata.config.linux?.security_context?.namespace_options);
-	return { shimPid: shim.process.pid, hasSharedMemory: !hostIpc };
+	return { shimPid: shim.process.pid, pausePid, hasSharedMemory: !hostIpc };
 }
 
 /** Settles when no checkpoint is under way: a daemon that ends before would leave containers frozen. */

@@ -3,6 +3,7 @@
  * answers as one does stands in for it, for it alone can be made to fail and to hang.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
 	existsSync,
 	mkdirSync,
@@ -10,6 +11,7 @@ import {
 	readdirSync,
 	readFileSync,
 	rmSync,
+	symlinkSync,
 	writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -225,5 +227,20 @@ test('a container that is removed while it is saved is gone', async () => {
 	assert.equal((await saving).condition, 'INTERNAL');
 	assert.equal(bed.daemon.containers.get(victim), undefined);
 	for (const name of [began, `${began}.go`]) rmSync(name);
+	await allIsWell();
+});
+
+test("a container's link at /dev/shm leads to no file of the node", async () => {
+	writeFakeCriu(program);
+	const [volume, secret, location] = ['dev', 'secret', 'saved-dev'].map((name) => join(bed.folder, name));
+	for (const path of [volume, secret, location]) mkdirSync(path as string);
+	writeFileSync(`${secret}/of-the-node`, '');
+	symlinkSync(secret as string, `${volume}/shm`);
+	const mounts = [{ host_path: volume, container_path: '/dev' }];
+	const container_id = await bed.run(pod, { mounts });
+	await bed.cri.CheckpointContainer({ container_id, location });
+	await bed.cri.RemoveContainer({ container_id });
+	const listed = execFileSync('tar', ['-tf', `${location}/devshm-checkpoint.tar`]).toString();
+	assert.doesNotMatch(listed, /of-the-node/);
 	await allIsWell();
 });
