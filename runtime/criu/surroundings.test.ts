@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
-import { externalMounts, type OpenFile, standardStreams } from './surroundings.ts';
+import { setImmediate } from 'node:timers/promises';
+import {
+	externalMounts,
+	type OpenFile,
+	parseFdInfo,
+	readSurroundings,
+	standardStreams,
+} from './surroundings.ts';
 
 const MOUNTS = `81 45 0:44 / / rw,relatime - overlay overlay rw
 82 81 0:46 / /proc rw,nosuid - proc proc rw
@@ -52,4 +60,21 @@ test("both outputs may be one, and pipes and memory of their own are nobody else
 		stdout: 'pipe:[2]',
 		stderr: '',
 	});
+});
+
+test('what a descriptor is comes from fdinfo: the file itself may never answer', () => {
+	const info = 'pos:\t0\nflags:\t0100002\nmnt_id:\t44\nino:\t3\n';
+	assert.deepEqual(parseFdInfo(info), { isWritable: true, mountId: 44, inode: 3n });
+});
+
+test('others have their turn while thousands of descriptors are read', async (t) => {
+	const files = Array.from({ length: 3000 }, () => openSync('/dev/null', 'r'));
+	t.after(() => files.forEach(closeSync));
+	let hadTurn = false;
+	const turn = setImmediate().then(() => {
+		hadTurn = true;
+	});
+	await readSurroundings(process.pid, [process.pid], process.pid);
+	assert.ok(hadTurn);
+	await turn;
 });

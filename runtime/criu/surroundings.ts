@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { errnoOf } from '#base/errors.ts';
+import { inTurns } from '#base/turns.ts';
 
 /** What the processes of a container hold and we make: it is named when they are saved, and given when they are restored. */
 export interface Surroundings {
@@ -23,14 +24,15 @@ export interface OpenFile {
 }
 
 /** The processes must be frozen. `pids`: all of the container, `init` among them; `shim`: who holds the other ends. */
-export function readSurroundings(init: number, pids: readonly number[], shim: number): Surroundings {
+export async function readSurroundings(
+	init: number,
+	pids: readonly number[],
+	shim: number,
+): Promise<Surroundings> {
 	const mountInfo = readFileSync(`/proc/${init}/mountinfo`, 'utf8');
-	const pipes = new Set(
-		openFiles(shim)
-			.map(({ target }) => target)
-			.filter(isPipe),
-	);
-	const files = [init, ...pids.filter((pid) => pid !== init)].flatMap(openFiles);
+	const theirs = await openFiles([shim]);
+	const pipes = new Set(theirs.map(({ target }) => target).filter(isPipe));
+	const files = await openFiles([init, ...pids.filter((pid) => pid !== init)]);
 	return { mounts: externalMounts(mountInfo), ...standardStreams(init, files, pipes, mountIds(mountInfo)) };
 }
 
@@ -88,24 +90,31 @@ export function standardStreams(
 /** `pipe:[1]`, `socket:[2]`, `anon_inode:[eventpoll]`, `/memfd:name (deleted)`: on no mount that anyone sees. */
 const isAnonymous = (target: string): boolean => !target.startsWith('/') || target.startsWith('/memfd:');
 
-function openFiles(pid: number): OpenFile[] {
-	return readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
-		try {
-			const path = `/proc/${pid}/fd/${name}`;
-			const info = readFileSync(`/proc/${pid}/fdinfo/${name}`, 'utf8');
-			const flags = parseInt(/^flags:\s+(\d+)/m.exec(info)?.[1] ?? '0', 8);
-			return {
-				pid,
-				fd: Number(name),
-				target: readlinkSync(path),
-				isWritable: (flags & 3) !== 0,
-				mountId: Number(/^mnt_id:\s+(\d+)/m.exec(info)?.[1] ?? -1),
-				inode: statSync(path, { bigint: true }).ino,
-			};
-		} catch (error) {
-			// The shim goes on opening and closing.
-			if (errnoOf(error) === 'ENOENT') return [];
-			throw error;
-		}
-	});
+/** In turns: there may be many thousands. The files themselves are not asked, for one of FUSE or NFS may never answer. */
+async function openFiles(pids: readonly number[]): Promise<OpenFile[]> {
+	const all = await inTurns(pids, (pid) => readdirSync(`/proc/${pid}/fd`).map((name) => ({ pid, name })));
+	const files = await inTurns(all.flat(), ({ pid, name }) => openFile(pid, name));
+	return files.filter((file) => file !== undefined);
+}
+
+function openFile(pid: number, name: string): OpenFile | undefined {
+	try {
+		const info = readFileSync(`/proc/${pid}/fdinfo/${name}`, 'utf8');
+		const target = readlinkSync(`/proc/${pid}/fd/${name}`);
+		return { pid, fd: Number(name), target, ...parseFdInfo(info) };
+	} catch (error) {
+		// The shim goes on opening and closing.
+		if (errnoOf(error) === 'ENOENT') return undefined;
+		throw error;
+	}
+}
+
+/** /proc/PID/fdinfo/N, proc_pid_fdinfo(5). Pure. */
+export function parseFdInfo(info: string): Pick<OpenFile, 'isWritable' | 'mountId' | 'inode'> {
+	const field = (name: string) => new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(info)?.[1];
+	return {
+		isWritable: (parseInt(field('flags') ?? '0', 8) & 3) !== 0,
+		mountId: Number(field('mnt_id') ?? -1),
+		inode: BigInt(field('ino') ?? 0),
+	};
 }

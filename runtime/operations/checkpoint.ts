@@ -54,7 +54,7 @@ export async function checkpointContainer(
 ): Promise<Surroundings> {
 	const { id, criu, pid, shimPid, cgroupsPath, folder, timeoutMs } = options;
 	const images = join(folder, 'checkpoint');
-	const surroundings = readSurroundings(pid, await cgroups.processes(cgroupsPath), shimPid);
+	const surroundings = await readSurroundings(pid, await cgroups.processes(cgroupsPath), shimPid);
 	await mkdir(images, { mode: 0o700 });
 	const freezer = cgroups.freezerFolder(cgroupsPath);
 	const argv = dumpArguments({ criu, pid, images, work: folder, freezer, surroundings });
