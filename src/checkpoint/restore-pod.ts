@@ -12,6 +12,7 @@ import { Deadline } from './deadline.ts';
 import { readContainer, readPod, type SavedContainer } from './documents.ts';
 import { refuseOptions } from './options.ts';
 import { unpack } from './tar.ts';
+import { checkTrusted } from './trusted.ts';
 
 export interface RestoredPod {
 	readonly sandboxId: string;
@@ -37,6 +38,7 @@ export async function restorePod(
 	refuseOptions(request.options);
 	const folder = checkpointFolder(request.checkpoint_path);
 	const criu = await daemon.criu.require(`restore the pod of ${folder}`);
+	await checkTrusted(folder);
 	const pod = await readPod(folder);
 	const parts = await partsOf(folder, pod.containers, request.container_configs);
 	const config = request.config ?? pod.config;

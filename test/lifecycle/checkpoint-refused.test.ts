@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+	chmodSync,
+	chownSync,
 	existsSync,
 	mkdirSync,
 	mkdtempSync,
@@ -177,6 +179,37 @@ test('what is no checkpoint cannot be restored', async () => {
 	const strange = [{ metadata: { name: 'b', attempt: 0 } }];
 	await refused(restore({ container_configs: strange }), 'INVALID_ARGUMENT', /has no container "b"/);
 	await refused(restore(), 'INVALID_ARGUMENT', /it has no gantry\.json/);
+});
+
+/** A pod with one container as CheckpointPod saves it, but for its processes. */
+async function savedPod(path: string, config: ContainerConfigInit = {}): Promise<void> {
+	writeFakeCriu(program);
+	const pod_sandbox_id = await bed.runPod();
+	await bed.run(pod_sandbox_id, config);
+	await bed.cri.CheckpointPod({ pod_sandbox_id, output_path: path });
+	await bed.cri.RemovePodSandbox({ pod_sandbox_id });
+}
+
+test('a checkpoint that others than root can write is not restored', async () => {
+	const path = join(bed.folder, 'distrusted');
+	await savedPod(path, { metadata: { name: 'a', attempt: 0 } });
+	const images = join(path, 'containers/0-a/checkpoint');
+	const file = join(images, 'core-1.img');
+	const refusedFor = async (why: RegExp) => {
+		await refused(restorePod({ checkpoint_path: path }), 'FAILED_PRECONDITION', why);
+		rmSync(file);
+	};
+	symlinkSync('/etc/hostname', file);
+	await refusedFor(/Cannot restore from .*core-1\.img: it is neither a regular file nor a folder/);
+	writeFileSync(file, '');
+	chmodSync(file, 0o620);
+	await refusedFor(/core-1\.img: others than its owner can write to it/);
+	writeFileSync(file, '');
+	chownSync(file, 1000, 0);
+	await refusedFor(/core-1\.img: it belongs to user 1000/);
+	chmodSync(images, 0o777);
+	await refused(restorePod({ checkpoint_path: path }), 'FAILED_PRECONDITION', /checkpoint: others/);
+	await allIsWell();
 });
 
 test('a container is not made from an archive', async () => {
