@@ -7,6 +7,7 @@ import type { Container } from '../container/types.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import { fromJson, toJson } from '../store/json.ts';
 import { integer, list, object, objectWith, type Shape, text } from '../store/shape.ts';
+import { SPEC_FILE } from './same-protection.ts';
 
 /** gantry.json: what RestorePod needs of one container. */
 export interface SavedContainer {
@@ -66,7 +67,7 @@ export async function writeContainer(
 	};
 	await write(folder, CONTAINER_FILE, toJson(saved));
 	await write(folder, 'config.dump', JSON.stringify(configDump));
-	await write(folder, 'spec.dump', JSON.stringify(spec));
+	await write(folder, SPEC_FILE, JSON.stringify(spec));
 }
 
 export async function writePod(

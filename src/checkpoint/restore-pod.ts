@@ -11,6 +11,7 @@ import { SHARED_MEMORY, sharedMemoryOf } from './capture.ts';
 import { Deadline } from './deadline.ts';
 import { readContainer, readPod, type SavedContainer } from './documents.ts';
 import { refuseOptions } from './options.ts';
+import { checkSamePrivileged } from './same-protection.ts';
 import { unpack } from './tar.ts';
 import { checkTrusted } from './trusted.ts';
 
@@ -83,6 +84,7 @@ async function partsOf(
 				);
 			const its = await readContainer(join(folder, part.folder));
 			const config = configs.find((given) => nameOf(given) === part.name) ?? its.config;
+			checkSamePrivileged(its.config, config);
 			return { name: part.name, folder: join(folder, part.folder), saved: its, config };
 		}),
 	);

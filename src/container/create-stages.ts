@@ -6,6 +6,7 @@ import { changing } from '#base/fault-points.ts';
 import { type CreatedContainer, type CreateOptions, type PreparedCreate, prepareCreate } from '#runtime';
 import { Deadline } from '../checkpoint/deadline.ts';
 import { restoreRootDiff } from '../checkpoint/root-diff.ts';
+import { checkSameProtection } from '../checkpoint/same-protection.ts';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { nowNs } from '../sandbox/clock.ts';
 import type { Timeline } from '../sandbox/timeline.ts';
@@ -122,6 +123,7 @@ export async function planProcess(creation: Creation): Promise<PlannedProcess> {
 		containerSpecInput(daemon, request, { id, cgroupsPath, ...layers }),
 	);
 	const options = await createOptions(creation, input, layers);
+	if (creation.restored) await checkSameProtection(creation.restored.folder, options.spec);
 	const prepared = await timeline.stage('plan', () =>
 		prepareCreate({ cgroups, launcher, instance: config.instance }, options),
 	);

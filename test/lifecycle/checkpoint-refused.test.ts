@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import type { ContainerConfigInit } from '#cri-api';
+import type { ContainerConfigInit, LinuxContainerSecurityContextInit } from '#cri-api';
 import { writeFakeCriu } from '../support/fake-criu.ts';
 import { frozen } from '../support/freezer.ts';
 import { until } from '../support/until.ts';
@@ -209,6 +209,29 @@ test('a checkpoint that others than root can write is not restored', async () =>
 	await refusedFor(/core-1\.img: it belongs to user 1000/);
 	chmodSync(images, 0o777);
 	await refused(restorePod({ checkpoint_path: path }), 'FAILED_PRECONDITION', /checkpoint: others/);
+	await allIsWell();
+});
+
+test('a restored container keeps the protection that its processes have; another is refused by its field', async () => {
+	const path = join(bed.folder, 'protected');
+	const its = (security_context: LinuxContainerSecurityContextInit): ContainerConfigInit => ({
+		metadata: { name: 'a', attempt: 0 },
+		image: { image: 'busybox' },
+		linux: { security_context: { namespace_options: { pid: 'CONTAINER' }, ...security_context } },
+	});
+	await savedPod(path, its({ run_as_user: { value: 7n } }));
+	const unlike: readonly (readonly [LinuxContainerSecurityContextInit, RegExp])[] = [
+		[{}, /process\.user .* is not what the saved processes were made with/],
+		[{ run_as_user: { value: 7n }, no_new_privs: true }, /process\.noNewPrivileges/],
+		[{ run_as_user: { value: 7n }, capabilities: { add_capabilities: ['SYS_TIME'] } }, /capabilities/],
+		[{ run_as_user: { value: 7n }, seccomp: { profile_type: 'RuntimeDefault' } }, /linux\.seccomp/],
+		[{ run_as_user: { value: 7n }, privileged: true }, /security_context\.privileged/],
+	];
+	for (const [context, why] of unlike) {
+		const container_configs = [its(context)];
+		const call = restorePod({ checkpoint_path: path, config: bed.podConfig(), container_configs });
+		await refused(call, 'FAILED_PRECONDITION', why);
+	}
 	await allIsWell();
 });
 
