@@ -6,7 +6,8 @@ import type { OciSpec, Surroundings } from '#runtime';
 import type { Container } from '../container/types.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import { fromJson, toJson } from '../store/json.ts';
-import { integer, list, object, objectWith, type Shape, text } from '../store/shape.ts';
+import { integer, list, object, type Shape, text } from '../store/shape.ts';
+import { containerConfig, podConfig } from './configs.ts';
 import { SPEC_FILE } from './same-protection.ts';
 
 /** gantry.json: what RestorePod needs of one container. */
@@ -33,15 +34,14 @@ const version: Shape<1> = (value, path) => {
 	if (value === 1) return 1;
 	throw invalidArgument(`${path} is ${value}; this daemon knows 1`);
 };
-const metadata = objectWith<{ name: string }>({ name: text });
 const savedContainer = object<SavedContainer>({
 	version,
-	config: objectWith<ContainerConfig>({ metadata: metadata as Shape<ContainerConfig['metadata']> }),
+	config: containerConfig,
 	surroundings: object<Surroundings>({ mounts: list(text), stdin: text, stdout: text, stderr: text }),
 });
 const savedPod = object<SavedPod>({
 	version,
-	config: objectWith<PodSandboxConfig>({ metadata: metadata as Shape<PodSandboxConfig['metadata']> }),
+	config: podConfig,
 	runtimeHandler: text,
 	containers: list(object<SavedPod['containers'][number]>({ name: text, folder: text })),
 });

@@ -173,6 +173,9 @@ test('what is no checkpoint cannot be restored', async () => {
 	};
 	dump({ ...one, version: 2 });
 	await refused(restore(), 'INVALID_ARGUMENT', /pod\.dump\.version is 2/);
+	dump({ ...one, config: { ...one.config, labels: 'abc' }, containers: [] });
+	await refused(restore(), 'INVALID_ARGUMENT', /pod\.dump\.config .*labels: object expected/);
+	assert.ok(Array.isArray((await bed.cri.ListPodSandbox({})).items));
 	dump(one);
 	await refused(restore(), 'INVALID_ARGUMENT', /"\.\.\/a" leaves the checkpoint/);
 	dump({ ...one, containers: [{ name: 'a', folder: 'a' }] });
