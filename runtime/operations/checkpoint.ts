@@ -46,7 +46,7 @@ export function checkCanCheckpoint(what: string, { process, linux }: OciSpec): v
 
 /**
  * Saves the processes of a container whose cgroup the caller has frozen, and leaves them frozen. DEADLINE_EXCEEDED
- * when it takes too long; INTERNAL, ABORTED or RESOURCE_EXHAUSTED quote CRIU. The answer is what `restore` needs beside the images.
+ * when it takes too long; ABORTED when it has ended; INTERNAL, ABORTED or RESOURCE_EXHAUSTED quote CRIU. The answer is what `restore` needs beside the images.
  */
 export async function checkpointContainer(
 	{ launcher, cgroups }: { readonly launcher: Pick<Launcher, 'run'>; readonly cgroups: Cgroups },
@@ -54,7 +54,10 @@ export async function checkpointContainer(
 ): Promise<Surroundings> {
 	const { id, criu, pid, shimPid, cgroupsPath, folder, timeoutMs } = options;
 	const images = join(folder, 'checkpoint');
-	const surroundings = await readSurroundings(pid, await cgroups.processes(cgroupsPath), shimPid);
+	const frozen = await cgroups.processes(cgroupsPath);
+	// Another process may have the id by now; those of a frozen cgroup keep theirs.
+	if (!frozen.includes(pid)) throw aborted(`Cannot save the processes of container ${id}: it has ended`);
+	const surroundings = await readSurroundings(pid, frozen, shimPid);
 	await mkdir(images, { mode: 0o700 });
 	const freezer = cgroups.freezerFolder(cgroupsPath);
 	const argv = dumpArguments({ criu, pid, images, work: folder, freezer, surroundings });

@@ -18,14 +18,14 @@ export async function checkpointContainer(
 	request: CheckpointContainerRequest,
 	call: Call,
 ): Promise<void> {
-	const container = found(daemon, requireId('container_id', request.container_id));
-	const { id } = container.metadata;
+	const { id } = found(daemon, requireId('container_id', request.container_id)).metadata;
 	const what = `checkpoint container ${id}`;
 	const deadline = new Deadline(what, BigInt(request.timeout));
-	checkRuns(what, container);
-	checkCanCheckpoint(what, await specOf(container.metadata));
 	const criu = await daemon.criu.require(what);
+	const container = found(daemon, id);
+	checkRuns(what, container);
 	using _claimed = claim(daemon, what, [container]);
+	checkCanCheckpoint(what, await specOf(container.metadata));
 	const destination = await openDestination('location', request.location, 'any');
 	try {
 		await call.stage('capture', () => captureOne(daemon, container, { criu, destination, deadline }));

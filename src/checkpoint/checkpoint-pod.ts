@@ -21,16 +21,17 @@ export async function checkpointPod(
 	call: Call,
 ): Promise<void> {
 	refuseOptions(request.options);
-	const sandbox = found(daemon, requireId('pod_sandbox_id', request.pod_sandbox_id));
-	const what = `checkpoint pod sandbox ${sandbox.metadata.id}`;
+	const { id } = found(daemon, requireId('pod_sandbox_id', request.pod_sandbox_id)).metadata;
+	const what = `checkpoint pod sandbox ${id}`;
+	const criu = await daemon.criu.require(what);
+	const sandbox = found(daemon, id);
 	const running = daemon.containers
 		.ofSandbox(sandbox.metadata.id)
 		.filter(({ status }) => stateName(status) === 'running' && !status.removing);
 	const chosen = choose(daemon, what, sandbox, running, request.container_ids);
+	using _claimed = claim(daemon, what, running);
 	for (const { metadata } of chosen)
 		checkCanCheckpoint(`checkpoint container ${metadata.id}`, await specOf(metadata));
-	const criu = await daemon.criu.require(what);
-	using _claimed = claim(daemon, what, running);
 	const destination = await openDestination('output_path', request.output_path, 'folder');
 	const { content, temporary } = destination;
 	try {

@@ -14,7 +14,10 @@ export function checkRuns(what: string, { status }: Container): void {
 	if (state !== 'running') throw failedPrecondition(`Cannot ${what}: it is ${state}, not running`);
 }
 
-/** Two at once would thaw what the other has frozen. ABORTED when one is under way. */
+/**
+ * Two at once would thaw what the other has frozen. ABORTED when one is under way. To be called without an await since
+ * the containers were seen to run.
+ */
 export function claim({ containers }: Daemon, what: string, wanted: readonly Container[]): Disposable {
 	const ids = wanted.map(({ metadata }) => metadata.id);
 	const busy = ids.find((id) => containers.checkpointing.has(id));

@@ -303,3 +303,18 @@ test("a container's link at /dev/shm leads to no file of the node", async () => 
 	assert.doesNotMatch(listed, /of-the-node/);
 	await allIsWell();
 });
+
+test('a container that ends while CRIU is looked for is not saved', async () => {
+	const began = join(bed.folder, 'looked');
+	writeFakeCriu(program, { look: `touch ${began}; until [ -e ${began}.go ]; do sleep 0.01; done` });
+	const container_id = await bed.run(pod);
+	const saving = failureOf(checkpoint({ container_id }));
+	await until('CRIU is looked for', () => existsSync(began));
+	await bed.cri.StopContainer({ container_id, timeout: 0n });
+	writeFileSync(`${began}.go`, '');
+	const failure = await saving;
+	assert.equal(failure.condition, 'FAILED_PRECONDITION');
+	assert.match(failure.message, /it is exited, not running/);
+	await bed.cri.RemoveContainer({ container_id });
+	await allIsWell();
+});
