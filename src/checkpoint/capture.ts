@@ -49,8 +49,11 @@ export async function capture(daemon: Daemon, cut: Capture): Promise<void> {
 		await saveSharedMemory(daemon, cut);
 		isDone = true;
 	} finally {
-		if (!isDone) await saversEnded(daemon, temporary);
-		resumeAll(daemon, stopped);
+		try {
+			if (!isDone) await saversEnded(daemon, temporary);
+		} finally {
+			resumeAll(daemon, stopped);
+		}
 	}
 }
 
