@@ -18,8 +18,10 @@ test('a container is thawed also when nobody can tell whether CRIU has ended', a
 		processes: async () => Promise.reject(new Error('the cgroup cannot be read')),
 		thaw: (path: string) => void thawed.push(path),
 	};
-	const daemon = { cgroups, config: { instance: 'test' }, log: silentLog } as unknown as Daemon;
+	const config = { instance: 'test', runtime: { checkpointTimeoutSeconds: 5 } };
+	const daemon = { cgroups, config, log: silentLog } as unknown as Daemon;
 	const container = { metadata: { id: 'c', folder, cgroupsPath: '/c' } } as unknown as Container;
+	const deadline = new Deadline('save', 0n, config);
 	const cut = {
 		criu: '',
 		shimPid: 0,
@@ -28,7 +30,7 @@ test('a container is thawed also when nobody can tell whether CRIU has ended', a
 		temporary: '/t',
 		sharedMemory: undefined,
 	};
-	await assert.rejects(capture(daemon, { ...cut, deadline: new Deadline('save', 0n) }), /cannot be read/);
+	await assert.rejects(capture(daemon, { ...cut, deadline }), /cannot be read/);
 	assert.deepEqual(thawed, ['/c']);
 	assert.deepEqual(readdirSync(folder), []);
 });

@@ -59,7 +59,7 @@ export async function capture(daemon: Daemon, cut: Capture): Promise<void> {
 
 /** CRIU is killed only when it hangs, for that may be the end of the container, too: late is better. */
 const HANGS_MS = 10_000;
-const patienceMs = ({ remainingMs }: Deadline): number => (remainingMs === 0 ? 0 : remainingMs + HANGS_MS);
+const patienceMs = ({ remainingMs }: Deadline): number => remainingMs + HANGS_MS;
 
 async function save(daemon: Daemon, cut: Capture, { container, spec, folder }: Saved): Promise<void> {
 	const { containers, launcher } = daemon;

@@ -20,7 +20,7 @@ export async function checkpointContainer(
 ): Promise<void> {
 	const { id } = found(daemon, requireId('container_id', request.container_id)).metadata;
 	const what = `checkpoint container ${id}`;
-	const deadline = new Deadline(what, BigInt(request.timeout));
+	const deadline = new Deadline(what, BigInt(request.timeout), daemon.config);
 	const criu = await daemon.criu.require(what);
 	const container = found(daemon, id);
 	checkRuns(what, container);

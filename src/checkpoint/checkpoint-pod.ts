@@ -38,7 +38,7 @@ export async function checkpointPod(
 		const saved = await Promise.all(chosen.map((container, index) => placeOf(content, container, index)));
 		const { shimPid, pausePid, hasSharedMemory } = sandboxOf(daemon, sandbox.metadata.id);
 		const sharedMemory = hasSharedMemory ? { pid: pausePid, folder: content } : undefined;
-		const deadline = new Deadline(what, 0n);
+		const deadline = new Deadline(what, 0n, daemon.config);
 		await call.stage('capture', () =>
 			capture(daemon, { criu, shimPid, stopped: running, saved, temporary, sharedMemory, deadline }),
 		);

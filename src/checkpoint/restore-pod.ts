@@ -92,7 +92,7 @@ async function partsOf(
 
 /** Before the first container: its processes may have files of it mapped. */
 async function restoreSharedMemory(
-	{ sandboxes, launcher }: Daemon,
+	{ sandboxes, launcher, config }: Daemon,
 	sandboxId: string,
 	folder: string,
 ): Promise<void> {
@@ -100,7 +100,7 @@ async function restoreSharedMemory(
 	if (!existsSync(archive)) return;
 	const pid = sandboxes.get(sandboxId)?.status.pause?.pid;
 	if (pid === undefined) throw unavailable(`Sandbox ${sandboxId} ended while it was restored`);
-	const deadline = new Deadline('restore /dev/shm', 0n);
+	const deadline = new Deadline('restore /dev/shm', 0n, config);
 	await unpack(launcher, { folder: sharedMemoryOf(pid), archive }, deadline);
 }
 

@@ -6,6 +6,13 @@ import { systemCgroup } from '../startup/system-cgroup.ts';
 const PAUSE_MS = 20;
 /** A CRIU that takes longer after everybody who waited for it has gone does not end by itself. */
 const PATIENCE_MS = 60_000;
+/** What has been killed and does not end hangs in the kernel: it never freezes anything again. */
+const AFTER_KILL_MS = 1000;
+
+interface SaversOptions {
+	readonly patienceMs?: number;
+	readonly kill?: (pid: number) => void;
+}
 
 /**
  * Waits until no CRIU writes below the temporary folder any more. One outlives a daemon and a launcher, for a
@@ -14,15 +21,18 @@ const PATIENCE_MS = 60_000;
 export async function saversEnded(
 	{ cgroups, config, log }: Pick<Daemon, 'cgroups' | 'config' | 'log'>,
 	temporary: string,
+	{ patienceMs = PATIENCE_MS, kill = killProcess }: SaversOptions = {},
 ): Promise<void> {
-	const giveUpMs = performance.now() + PATIENCE_MS;
-	for (;;) {
+	const killMs = performance.now() + patienceMs;
+	let giveUpMs = Infinity;
+	while (performance.now() < giveUpMs) {
 		const pids = await cgroups.processes(systemCgroup(config));
 		const savers = pids.filter((pid) => commandLineOf(pid).includes(`${temporary}/`));
 		if (savers.length === 0) return;
-		if (performance.now() > giveUpMs) {
+		if (performance.now() >= killMs && giveUpMs === Infinity) {
 			log.warn('a CRIU that does not end is killed', { pids: savers });
 			for (const pid of savers) kill(pid);
+			giveUpMs = performance.now() + AFTER_KILL_MS;
 		}
 		await sleep(PAUSE_MS);
 	}
@@ -36,7 +46,7 @@ function commandLineOf(pid: number): string {
 	}
 }
 
-function kill(pid: number): void {
+function killProcess(pid: number): void {
 	try {
 		process.kill(pid, 'SIGKILL');
 	} catch {

@@ -274,6 +274,11 @@ export const OPTIONS = {
 		default: '',
 		doc: 'The program criu, 3.17 or newer, for checkpoints. Empty: in /usr/sbin, /usr/local/sbin, /usr/bin or /usr/local/bin; it may be installed while the daemon runs.',
 	},
+	'runtime.checkpoint_timeout_seconds': {
+		kind: seconds,
+		default: 600,
+		doc: 'Longest time that a checkpoint, or the files of a restore, may take when the request names none: the containers are frozen meanwhile.',
+	},
 	'grpc.max_message_bytes': {
 		kind: integer(1024 * 1024, 1024 * 1024 * 1024),
 		default: 80 * 1024 * 1024,

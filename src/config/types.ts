@@ -59,6 +59,7 @@ export interface Config {
 		readonly createTimeoutSeconds: number;
 		/** '': in the usual places. */
 		readonly criuPath: string;
+		readonly checkpointTimeoutSeconds: number;
 	};
 	readonly grpc: { readonly maxMessageBytes: number };
 }

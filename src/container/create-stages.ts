@@ -165,7 +165,8 @@ async function createOptions(
 /** What the container of a checkpoint had written to its root. */
 export async function fillLayer({ daemon, metadata }: Creation, folder: string): Promise<void> {
 	const upper = join(daemon.containers.layerFolder(metadata.id), 'upper');
-	await restoreRootDiff(daemon.launcher, { upper, folder }, new Deadline('restore the files', 0n));
+	const deadline = new Deadline('restore the files', 0n, daemon.config);
+	await restoreRootDiff(daemon.launcher, { upper, folder }, deadline);
 }
 
 /** The process, waiting at its exec. */

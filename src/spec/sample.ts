@@ -90,6 +90,7 @@ const RUNTIME: Config['runtime'] = {
 	execOutputMaxBytes: 1024,
 	createTimeoutSeconds: 1,
 	criuPath: '',
+	checkpointTimeoutSeconds: 1,
 };
 
 const HOST: ContainerSpecInput['host'] = {
