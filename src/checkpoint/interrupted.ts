@@ -5,6 +5,7 @@ import { isHalfWritten } from '#base/atomic-file.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Container } from '../container/types.ts';
 import type { Daemon } from '../server/types.ts';
+import { claim } from './claim.ts';
 import { saversEnded } from './savers.ts';
 
 /** In the folder of a container's record: its cgroup is frozen for a checkpoint, whose temporary folder it names. */
@@ -20,7 +21,8 @@ export function unmark(container: Container): void {
 
 /**
  * Lets everything go on that a killed daemon had frozen, and removes what it had not finished. Nothing waits for it: a
- * CRIU may still be at work.
+ * CRIU may still be at work. Until its end the containers are claimed, from the call on: it belongs before the first
+ * request.
  */
 export function resumeInterrupted(daemon: Daemon): void {
 	const byTemporary = Map.groupBy(
@@ -36,6 +38,7 @@ export function resumeInterrupted(daemon: Daemon): void {
 
 async function resume(daemon: Daemon, temporary: string, containers: readonly Container[]): Promise<void> {
 	const { cgroups, launcher, log } = daemon;
+	using _claimed = claim(daemon, 'resume after a checkpoint', containers);
 	const isOurs = isAbsolute(temporary) && isHalfWritten(temporary);
 	if (isOurs) await saversEnded(daemon, temporary);
 	for (const container of containers) {

@@ -25,6 +25,8 @@ export async function takeOver(daemon: Daemon): Promise<Half> {
 	await removeHalfWritten(config.state);
 	await makePauseRoot(config.root, config.runtime.nativeFolder);
 	const half = await readObjects(daemon);
+	// Before anything that may hang: what is frozen waits for it.
+	resumeInterrupted(daemon);
 	await reconnectAll(daemon, sandboxes.list());
 	return half;
 }
@@ -43,7 +45,6 @@ export async function prepareChanges(daemon: Daemon, half: Half): Promise<Unfini
 /** What was half made or half removed is finished, and what nobody owns is removed, while calls are served. */
 export async function finishRecovery(daemon: Daemon, { half, orphans }: Unfinished): Promise<void> {
 	const { sandboxes, containers, log } = daemon;
-	resumeInterrupted(daemon);
 	await reconnectHalfMade(daemon, half.sandboxes);
 	await finishHalfDone(daemon, half);
 	await removeOrphans(daemon, orphans);

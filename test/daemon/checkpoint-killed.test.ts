@@ -52,6 +52,8 @@ test('what a killed daemon had frozen for a checkpoint goes on with the next, an
 	await daemon.start();
 	// It waits for CRIU, which would freeze again what is thawed before its end.
 	assert.equal(frozen(cgroups, cgroupsPath), true);
+	const again = daemon.cri.CheckpointContainer({ container_id, location: `${location}.again`, timeout: 1n });
+	await assert.rejects(again, /a checkpoint of container \w+ is under way/);
 	writeFileSync(`${began}.go`, '');
 	await until('it is thawed', () => !frozen(cgroups, cgroupsPath));
 	const { exit_code } = await daemon.cri.ExecSync({ container_id, cmd: ['true'], timeout: 20 });

@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import type { ContainerConfigInit, LinuxContainerSecurityContextInit } from '#cri-api';
 import { writeFakeCriu } from '../support/fake-criu.ts';
-import { frozen } from '../support/freezer.ts';
+import { freeze, frozen } from '../support/freezer.ts';
 import { until } from '../support/until.ts';
 import { failureOf, TestBed } from './harness.ts';
 
@@ -316,5 +316,15 @@ test('a container that ends while CRIU is looked for is not saved', async () => 
 	assert.equal(failure.condition, 'FAILED_PRECONDITION');
 	assert.match(failure.message, /it is exited, not running/);
 	await bed.cri.RemoveContainer({ container_id });
+	await allIsWell();
+});
+
+test('what a killed daemon had frozen goes on before anything else of the recovery', async () => {
+	const { cgroupsPath, folder } = bed.daemon.containers.get(id)?.metadata ?? assert.fail();
+	await freeze(bed.daemon.cgroups, cgroupsPath);
+	writeFileSync(join(folder, 'checkpoint'), join(bed.folder, 'checkpoint.00000000.tmp'));
+	await bed.crash();
+	await bed.start(undefined, () => until('it is thawed', () => !frozen(bed.daemon.cgroups, cgroupsPath)));
+	await until('it is known', () => bed.daemon.containers.checkpointing.size === 0);
 	await allIsWell();
 });
