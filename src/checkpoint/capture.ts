@@ -62,9 +62,9 @@ const HANGS_MS = 10_000;
 const patienceMs = ({ remainingMs }: Deadline): number => remainingMs + HANGS_MS;
 
 async function save(daemon: Daemon, cut: Capture, { container, spec, folder }: Saved): Promise<void> {
-	const { containers, launcher } = daemon;
+	const { containers, launcher, config } = daemon;
 	const { id, cgroupsPath } = container.metadata;
-	const { criu, shimPid, temporary, deadline } = cut;
+	const { criu, shimPid, deadline } = cut;
 	await mkdir(folder, { recursive: true, mode: 0o700 });
 	const pid = container.status.process?.pid ?? 0;
 	const options = { id, criu, pid, shimPid, cgroupsPath, folder, timeoutMs: patienceMs(deadline) };
@@ -72,13 +72,14 @@ async function save(daemon: Daemon, cut: Capture, { container, spec, folder }: S
 	deadline.signal.throwIfAborted();
 	await writeContainer(folder, container, spec, surroundings);
 	const upper = join(containers.layerFolder(id), 'upper');
-	await saveRootDiff(launcher, { upper, folder, scratch: temporary }, deadline);
+	await saveRootDiff(launcher, { upper, folder, scratch: config.state }, deadline);
 }
 
 async function saveSharedMemory({ launcher }: Daemon, { sharedMemory, deadline }: Capture): Promise<void> {
 	if (sharedMemory === undefined) return;
 	const { pid, folder } = sharedMemory;
-	await pack(launcher, { folder: sharedMemoryOf(pid), archive: join(folder, SHARED_MEMORY) }, deadline);
+	const archive = join(folder, SHARED_MEMORY);
+	await pack(launcher, { folder: sharedMemoryOf(pid), archive, mayChange: true }, deadline);
 }
 
 /** The pod's /dev/shm, as its pause process sees it. */

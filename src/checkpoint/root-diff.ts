@@ -1,4 +1,7 @@
-import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { isUtf8 } from 'node:buffer';
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataLoss } from '#base/errors.ts';
 import { FS_OPS, type FsOp, type Launcher } from '#runtime';
@@ -10,33 +13,60 @@ import { pack, unpack } from './tar.ts';
 const DIFF = 'rootfs-diff.tar';
 const DELETED = 'deleted.files';
 
-/** Writes what a container has written to its root, and what it has deleted. `scratch`: for lists of ours. */
+/**
+ * Writes what a container has written to its root, and what it has deleted. `scratch`: a folder of ours alone, for a list
+ * that the next daemon removes if this one cannot.
+ */
 export async function saveRootDiff(
-	launcher: Launcher,
+	launcher: Pick<Launcher, 'run'>,
 	{ upper, folder, scratch }: { readonly upper: string; readonly folder: string; readonly scratch: string },
 	deadline: Deadline,
 ): Promise<void> {
-	const deleted = await deletedBelow(upper, '');
-	const excludeFile = join(scratch, 'exclude');
-	await writeFile(excludeFile, deleted.map((path) => `.${path}\n`).join(''), { mode: 0o600 });
+	const { written, deleted } = await filesBelow(upper);
 	await writeFile(join(folder, DELETED), JSON.stringify(deleted), { mode: 0o600 });
-	await pack(launcher, { folder: upper, archive: join(folder, DIFF), excludeFile }, deadline);
+	const namesFile = join(scratch, `names.${randomUUID().slice(0, 8)}.tmp`);
+	try {
+		await writeFile(namesFile, Buffer.concat(written), { mode: 0o600, flag: NEW_FILE });
+		await pack(launcher, { folder: upper, archive: join(folder, DIFF), namesFile }, deadline);
+	} finally {
+		await rm(namesFile, { force: true });
+	}
 }
 
-/** overlay: a deleted file is a character device 0:0 of its name. */
-async function deletedBelow(upper: string, below: string): Promise<string[]> {
-	const found: string[] = [];
-	for (const entry of await readdir(join(upper, below), { withFileTypes: true })) {
-		const path = `${below}/${entry.name}`;
-		if (entry.isDirectory()) found.push(...(await deletedBelow(upper, path)));
-		else if (entry.isCharacterDevice() && (await lstat(join(upper, path))).rdev === 0) found.push(path);
-	}
-	return found;
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+interface Files {
+	/** `./a/b` with a zero byte at the end, a folder before what is in it. Bytes: names need not be UTF-8. */
+	readonly written: Buffer[];
+	/** `/a/b`. A name that JSON cannot hold stays among the others, as overlay's own mark. */
+	readonly deleted: string[];
 }
+
+async function filesBelow(upper: string): Promise<Files> {
+	const files: Files = { written: [Buffer.from('.\0')], deleted: [] };
+	const folders: Buffer[] = [Buffer.from('.')];
+	for (let below = folders.pop(); below !== undefined; below = folders.pop()) {
+		const entries = await readdir(inFolder(upper, below), { withFileTypes: true, encoding: 'buffer' });
+		for (const entry of entries) {
+			const path = inFolder(below, entry.name);
+			const isDeleted = entry.isCharacterDevice() && (await isWhiteout(inFolder(upper, path)));
+			if (isDeleted && isUtf8(path)) files.deleted.push(path.toString().slice(1));
+			else files.written.push(Buffer.concat([path, Buffer.from('\0')]));
+			if (entry.isDirectory()) folders.push(path);
+		}
+	}
+	return files;
+}
+
+const inFolder = (folder: string | Buffer, name: Buffer): Buffer =>
+	Buffer.concat([Buffer.from(folder), Buffer.from('/'), name]);
+
+/** overlay: a deleted file is a character device 0:0 of its name. */
+const isWhiteout = async (path: Buffer): Promise<boolean> => (await lstat(path)).rdev === 0;
 
 /** Fills the writable layer of a container that is being made. */
 export async function restoreRootDiff(
-	launcher: Launcher,
+	launcher: Pick<Launcher, 'run' | 'applyFiles'>,
 	{ upper, folder }: { readonly upper: string; readonly folder: string },
 	deadline: Deadline,
 ): Promise<void> {

@@ -6,33 +6,36 @@ import type { Deadline } from './deadline.ts';
 const TAR = '/bin/tar';
 const AS_IT_IS = ['--numeric-owner', '--xattrs', '--xattrs-include=*'];
 
+/** "file changed as we read it", and no other complaint. */
+const CHANGED = 1;
+
 export interface PackOptions {
 	readonly folder: string;
 	readonly archive: string;
-	/** What is left out, one path relative to the folder in each line (`./a/b`). */
-	readonly excludeFile?: string;
+	/** A file with what is packed, paths relative to the folder (`./a/b`) that end with a zero byte; else everything. */
+	readonly namesFile?: string;
+	/** Others than those who are frozen may write meanwhile. */
+	readonly mayChange?: boolean;
 }
 
 /** Packs all that is in a folder; a missing program, no room and no time are errors that say so. */
 export async function pack(
-	launcher: Launcher,
-	{ folder, archive, excludeFile }: PackOptions,
+	launcher: Pick<Launcher, 'run'>,
+	{ folder, archive, namesFile, mayChange = false }: PackOptions,
 	deadline: Deadline,
 ): Promise<void> {
-	const exclude =
-		excludeFile === undefined ? [] : ['--anchored', '--no-wildcards', `--exclude-from=${excludeFile}`];
-	const options = ['--create', '--sparse', '--one-file-system', ...AS_IT_IS, ...exclude];
-	await run(
-		launcher,
-		`pack ${folder}`,
-		[...options, '--file', archive, '--directory', folder, '.'],
-		deadline,
-	);
+	const names =
+		namesFile === undefined
+			? ['.']
+			: ['--no-recursion', '--null', '--no-unquote', `--files-from=${namesFile}`];
+	const options = ['--create', '--sparse', '--one-file-system', ...AS_IT_IS];
+	const argv = [...options, '--file', archive, '--directory', folder, ...names];
+	await run(launcher, `pack ${folder}`, argv, deadline, mayChange ? [0, CHANGED] : [0]);
 }
 
 /** The inverse, into a folder that is there. */
 export async function unpack(
-	launcher: Launcher,
+	launcher: Pick<Launcher, 'run'>,
 	{ folder, archive }: PackOptions,
 	deadline: Deadline,
 ): Promise<void> {
@@ -41,10 +44,11 @@ export async function unpack(
 }
 
 async function run(
-	launcher: Launcher,
+	launcher: Pick<Launcher, 'run'>,
 	what: string,
 	options: readonly string[],
 	deadline: Deadline,
+	good: readonly number[] = [0],
 ): Promise<void> {
 	const argv = [TAR, ...options];
 	// Files are made with the modes that the archive says.
@@ -54,7 +58,7 @@ async function run(
 			throw fromSystemError(`Cannot ${what} with ${TAR} (install GNU tar)`, error);
 		});
 	if (ran.timedOut) deadline.throwOver(what);
-	if (ran.exitCode === 0) return;
+	if (good.includes(ran.exitCode)) return;
 	const why = ran.stderr.toString().trim().split('\n').slice(0, 3).join('; ');
 	const make = /No space left on device/.test(why) ? resourceExhausted : internal;
 	throw make(`Cannot ${what}: ${why || `tar ended with ${ran.exitCode}`}`);
