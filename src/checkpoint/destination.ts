@@ -27,6 +27,7 @@ export async function openDestination(
 		throw invalidArgument(`${field} ${JSON.stringify(given)} is not an absolute path`);
 	const path = normalize(given).replace(/(?<=.)\/+$/, '');
 	if (path === '/') throw invalidArgument(`${field} is /, where no checkpoint can be written`);
+	await checkParent(field, dirname(path));
 	const isFolder = await checkPlace(field, path, kind === 'folder' || given.endsWith('/'));
 	const temporary = join(dirname(path), `${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
 	try {
@@ -37,6 +38,19 @@ export async function openDestination(
 		throw make(`${field}: cannot write to ${dirname(path)}: ${errnoOf(error)}`, { cause: error });
 	}
 	return { path, isFolder, temporary, content: join(temporary, 'content') };
+}
+
+const STICKY = 0o1000;
+const OTHERS_WRITE = 0o022;
+
+/** Who may rename what lies there could have root write elsewhere. */
+async function checkParent(field: string, parent: string): Promise<void> {
+	const found = await stat(parent).catch(() => undefined);
+	// What is missing is told when something is made in it.
+	if (found === undefined) return;
+	if (found.uid !== 0) throw invalidArgument(`${field}: ${parent} belongs to user ${found.uid}, not to root`);
+	if ((found.mode & OTHERS_WRITE) !== 0 && (found.mode & STICKY) === 0)
+		throw invalidArgument(`${field}: others than root can write to ${parent}, and it is not sticky`);
 }
 
 /** Whether it is to be a folder. What is there already is replaced only when nothing is lost. */

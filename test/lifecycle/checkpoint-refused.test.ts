@@ -99,7 +99,13 @@ test('a place that cannot be written to is bad input, and known before anything 
 	writeFileSync(file, 'precious');
 	mkdirSync(full, { recursive: true });
 	writeFileSync(join(full, 'precious'), '');
+	const [open, foreign] = [join(bed.folder, 'open'), join(bed.folder, 'foreign')];
+	for (const path of [open, foreign]) mkdirSync(path);
+	chmodSync(open, 0o777);
+	chownSync(foreign, 1000, 0);
 	const bad: readonly (readonly [string, RegExp])[] = [
+		[join(open, 'x.tar'), /others than root can write to .*open, and it is not sticky/],
+		[join(foreign, 'x.tar'), /foreign belongs to user 1000, not to root/],
 		['', /is empty/],
 		['relative.tar', /"relative\.tar" is not an absolute path/],
 		['/', /no checkpoint can be written/],
