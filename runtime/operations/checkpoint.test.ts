@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StatusError } from '#base/errors.ts';
 import type { Cgroups, Launcher } from '../types.ts';
-import { checkpointContainer } from './checkpoint.ts';
+import { checkCanCheckpoint, checkpointContainer } from './checkpoint.ts';
 
 test('a process that is not among the frozen ones is not saved: its id may be of another by now', async () => {
 	const cgroups = { processes: async () => [1, 2] } as Partial<Cgroups> as Cgroups;
@@ -12,4 +12,17 @@ test('a process that is not among the frozen ones is not saved: its id may be of
 	const error = (await saving.catch((failure: unknown) => failure)) as StatusError;
 	assert.equal(error.condition, 'ABORTED');
 	assert.match(error.message, /container c: it has ended/);
+});
+
+test('a container with hooks cannot be restored, so it is not saved', () => {
+	const spec = {
+		ociVersion: '1.2.0',
+		root: { path: '/' },
+		linux: { namespaces: [{ type: 'pid' }] },
+	} as const;
+	checkCanCheckpoint('save it', { ...spec, hooks: { poststop: [] } });
+	assert.throws(
+		() => checkCanCheckpoint('save it', { ...spec, hooks: { createContainer: [{ path: '/hook' }] } }),
+		/Cannot save it: it has hooks/,
+	);
 });

@@ -32,12 +32,14 @@ export interface CheckpointOptions {
 const SANDBOX_NAMESPACES = ['net', 'ipc', 'uts'];
 
 /** UNIMPLEMENTED for what cannot be restored as it was. `what` follows "Cannot". */
-export function checkCanCheckpoint(what: string, { process, linux }: OciSpec): void {
+export function checkCanCheckpoint(what: string, { process, linux, hooks }: OciSpec): void {
 	const types = new Set(
 		(linux?.namespaces ?? []).filter(({ path }) => path === undefined).map(({ type }) => type),
 	);
 	const isJoined = (linux?.namespaces ?? []).some(({ type, path }) => type === 'user' && path !== undefined);
 	if (process?.terminal) throw unimplemented(`Cannot ${what}: it has a terminal, which cannot be restored`);
+	if (Object.values(hooks ?? {}).some((list) => list.length > 0))
+		throw unimplemented(`Cannot ${what}: it has hooks (of a CDI device), which cannot be restored`);
 	if (types.has('user') || isJoined)
 		throw unimplemented(`Cannot ${what}: it runs in a user namespace, which cannot be restored`);
 	if (!types.has('pid'))
