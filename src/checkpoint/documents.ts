@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, fromSystemError, invalidArgument, messageOf } from '#base/errors.ts';
 import type { ContainerConfig, PodSandboxConfig } from '#cri-api';
@@ -8,6 +8,7 @@ import type { Sandbox } from '../sandbox/types.ts';
 import { fromJson, toJson } from '../store/json.ts';
 import { integer, list, object, type Shape, text } from '../store/shape.ts';
 import { containerConfig, podConfig } from './configs.ts';
+import { readDocument } from './read-document.ts';
 import { SPEC_FILE } from './same-protection.ts';
 
 /** gantry.json: what RestorePod needs of one container. */
@@ -98,7 +99,7 @@ async function write(folder: string, name: string, content: string): Promise<voi
 async function read<T>(folder: string, name: string, shape: Shape<T>): Promise<T> {
 	const path = join(folder, name);
 	try {
-		return shape(fromJson(await readFile(path, 'utf8')), name);
+		return shape(fromJson(await readDocument(path)), name);
 	} catch (error) {
 		const isMissing = ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 		throw invalidArgument(

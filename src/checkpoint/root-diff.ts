@@ -1,12 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataLoss } from '#base/errors.ts';
 import { FS_OPS, type FsOp, type Launcher } from '#runtime';
 import { list, text } from '../store/shape.ts';
 import type { Deadline } from './deadline.ts';
+import { readDocument } from './read-document.ts';
 import { pack, unpack } from './tar.ts';
 
 /** Names of the archive, in the layout that all runtimes share. */
@@ -78,7 +79,7 @@ export async function restoreRootDiff(
 
 async function readDeleted(path: string): Promise<readonly string[]> {
 	try {
-		return list(text)(JSON.parse(await readFile(path, 'utf8')), DELETED);
+		return list(text)(JSON.parse(await readDocument(path)), DELETED);
 	} catch (error) {
 		throw dataLoss(`Cannot read ${path}`, { cause: error });
 	}

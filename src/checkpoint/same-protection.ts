@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { failedPrecondition, invalidArgument } from '#base/errors.ts';
+import { failedPrecondition, invalidArgument, messageOf } from '#base/errors.ts';
 import type { ContainerConfig } from '#cri-api';
 import type { OciSpec } from '#runtime';
+import { readDocument } from './read-document.ts';
 
 /** The OCI spec that the processes were made with, in the layout that all runtimes share. */
 export const SPEC_FILE = 'spec.dump';
@@ -44,10 +44,10 @@ const differs = (field: string) =>
 
 async function readSpec(path: string): Promise<OciSpec> {
 	try {
-		const spec: unknown = JSON.parse(await readFile(path, 'utf8'));
+		const spec: unknown = JSON.parse(await readDocument(path));
 		if (typeof spec === 'object' && spec !== null) return spec as OciSpec;
 	} catch (error) {
-		throw invalidArgument(`Cannot read ${path}`, { cause: error });
+		throw invalidArgument(`Cannot read ${path}: ${messageOf(error)}`, { cause: error });
 	}
 	throw invalidArgument(`${path} is no OCI spec`);
 }
