@@ -44,6 +44,8 @@ function userNamespace(options: UserNamespace | null): UserNamespaceMaps | undef
 
 /** The kernel's most (user_namespaces(7)). */
 const MOST_MAPPINGS = 340;
+/** A map is written in one piece of less than a page: with long numbers these are fewer mappings. */
+const MOST_MAP_BYTES = 4095;
 const MAX_ID = 0xffffffff;
 
 /** CRI id mappings in OCI form. INVALID_ARGUMENT for what the kernel would refuse without a word. */
@@ -52,6 +54,13 @@ export function idMappings(field: string, mappings: readonly IDMapping[]): reado
 	if (mappings.length > MOST_MAPPINGS) {
 		throw invalidArgument(
 			`${field} has ${mappings.length} mappings, and the kernel takes ${MOST_MAPPINGS} at most`,
+		);
+	}
+	const lines = mappings.map((one) => `${one.container_id} ${one.host_id} ${one.length}\n`);
+	const { length: bytes } = lines.join('');
+	if (bytes > MOST_MAP_BYTES) {
+		throw invalidArgument(
+			`${field} has ${mappings.length} mappings in ${bytes} bytes, and the kernel takes ${MOST_MAP_BYTES} at most: ask for fewer`,
 		);
 	}
 	for (const [index, mapping] of mappings.entries()) checkMapping(`${field}[${index}]`, mapping);

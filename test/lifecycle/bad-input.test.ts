@@ -145,6 +145,11 @@ const SANDBOXES: readonly Case<PodSandboxConfigInit>[] = [
 				Array.from({ length: 341 }, (_, index) => id(index, 1000 + 2 * index, 1)),
 				/has 341 mappings/,
 			],
+			[
+				'of more than a page',
+				Array.from({ length: 300 }, (_, index) => id(index, 1_000_000_000 + 2 * index, 1)),
+				/has 300 mappings in \d+ bytes, and the kernel takes 4095/,
+			],
 		] as const
 	).map(
 		([what, uids, message]): Case<PodSandboxConfigInit> => [
