@@ -227,6 +227,8 @@ static bool advance_creating(struct shim *shim, struct container *container)
 	/* A creator that was killed left its hook behind. */
 	if (task->report->hook_group > 0) kill(-task->report->hook_group, SIGKILL);
 	task->report->hook_group = 0;
+	/* What CRIU had made already is stopped, and has no other parent. */
+	if (container->pid_file && container->cgroup) kill_all(container, SIGKILL);
 	/* Nobody is told before the last process of it is gone. */
 	if (task->pid > 0 && !task->reaped) {
 		kill(task->pid, SIGKILL);

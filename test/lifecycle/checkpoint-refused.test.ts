@@ -334,3 +334,14 @@ test('what a killed daemon had frozen goes on before anything else of the recove
 	await until('it is known', () => bed.daemon.containers.checkpointing.size === 0);
 	await allIsWell();
 });
+
+test('processes that a CRIU leaves behind when it fails to restore are gone before that is said', async () => {
+	const [path, left] = [join(bed.folder, 'failing'), join(bed.folder, 'left')];
+	await savedPod(path);
+	writeFakeCriu(program, {
+		restore: `trap '' TERM; sleep 1000 <&- >&- 2>&- & echo $! > ${left}; exit 1`,
+	});
+	await refused(restorePod({ checkpoint_path: path, config: bed.podConfig() }), 'INTERNAL', /Cannot create/);
+	assert.equal(existsSync(`/proc/${readFileSync(left, 'utf8').trim()}`), false);
+	await allIsWell();
+});

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Op } from '../../runtime/shim/codec.ts';
 import { CONSTANTS, OPS } from '../../runtime/shim/schema.ts';
+import { until } from '../support/until.ts';
 import { bind, CLONE, execPlan, Fixture, hooks, MS, mountFs, type PlanOptions, plan } from './support.ts';
 
 const {
@@ -445,4 +446,23 @@ test('a created container ends with its shim', async () => {
 	process.kill(other.shimPid, 'SIGKILL');
 	while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
 	await other.abandon('last');
+});
+
+test('what a program that restores leaves behind when it fails is killed', async () => {
+	const id = 'unrestored';
+	const made = plan({ rootfs: shim.rootfs, id, argv: [], namespaces: CLONE.NEWNS }).filter(
+		({ op }) => !['pivot', 'wait_start', 'exec'].includes(op),
+	);
+	const restore: Op = {
+		op: 'restore',
+		argv: ['/bin/sh', '-c', 'sleep 1000 <&- >&- 2>&- & exit 1'],
+		env: ['PATH=/usr/bin:/bin'],
+		pid_file: `${shim.rootfs}/restored.pid`,
+		mounts: [],
+		folder: `${shim.rootfs}/mounts`,
+		root_readonly: 0,
+	};
+	await assert.rejects(shim.create(id, [...made, restore]), { op: OPS.restore.code });
+	await until('nothing of it is left', () => shim.children().length === 0);
+	await shim.delete(id);
 });

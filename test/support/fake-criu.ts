@@ -9,11 +9,13 @@ export interface FakeCriuOptions {
 	readonly complaint?: string;
 	/** A shell command that `criu dump` is; the log is "$log". Default: it saves nothing, and succeeds. */
 	readonly dump?: string;
+	/** A shell command that `criu restore` is. Default: it fails. */
+	readonly restore?: string;
 }
 
 /** Writes a program that answers as CRIU does, for what must be tested where there is none. */
 export function writeFakeCriu(path: string, options: FakeCriuOptions = {}): void {
-	const { version = '4.2', look = 'true', complaint = '', dump = 'true' } = options;
+	const { version = '4.2', look = 'true', complaint = '', dump = 'true', restore = 'exit 1' } = options;
 	const script = `#!/bin/sh
 case "$1" in
 --version) ${look}; echo 'Version: ${version}' ;;
@@ -22,6 +24,7 @@ dump)
 	while [ $# -gt 0 ]; do [ "$1" = --work-dir ] && log=$2/dump.log; shift; done
 	${dump}
 	;;
+restore) ${restore} ;;
 *) exit 1 ;;
 esac
 `;
