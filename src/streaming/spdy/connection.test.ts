@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { SpdyClient } from '../../../test/support/spdy-client.ts';
+import { until } from '../../../test/support/until.ts';
 import { SpdyConnection, type SpdyStream } from './connection.ts';
 import { dataHead, ping, RESET, rstStream, synStream } from './frames.ts';
 
@@ -118,6 +119,16 @@ describe('SpdyConnection', () => {
 		await assert.rejects(async () => {
 			while (!(await reader.next()).done);
 		}, /client has left/);
+	});
+
+	it('does not read on while its streams keep too much together', async () => {
+		await using at = await session();
+		const streams = [];
+		for (let count = 0; count < 100; count++) streams.push(await at.client.open({}));
+		for (const stream of streams) stream.write(Buffer.alloc(200_000));
+		await until('it is full', () => at.connection.movedBytes > 3_000_000);
+		for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+		assert.ok(at.connection.movedBytes < 6_000_000, `${at.connection.movedBytes} bytes are taken`);
 	});
 
 	it('makes a writer wait for a client that does not read', async () => {

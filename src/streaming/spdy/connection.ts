@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { ChunkQueue } from '../chunk-queue.ts';
+import { ChunkQueue, connectionRoom } from '../chunk-queue.ts';
 import type { ClientConnection, ClientStream } from '../client.ts';
 import { Ending } from '../ending.ts';
 import { clientLeft, Outlet } from '../outlet.ts';
@@ -35,6 +35,7 @@ export class SpdyConnection implements ClientConnection {
 	readonly #onStream: (stream: SpdyStream) => boolean;
 	readonly #headers = new HeaderReader();
 	readonly #replies = new HeaderWriter();
+	readonly #room = connectionRoom();
 	readonly #streams = new Map<number, State>();
 	#lastId = 0;
 	#receivedBytes = 0;
@@ -140,7 +141,7 @@ export class SpdyConnection implements ClientConnection {
 			await this.#outlet.send(rstStream(id, refused));
 			return;
 		}
-		const state: State = { queue: new ChunkQueue(), theyEnded: false, weEnded: false };
+		const state: State = { queue: new ChunkQueue(this.#room), theyEnded: false, weEnded: false };
 		this.#streams.set(id, state);
 		if (fin) this.#theyEnded(id, state);
 		if (!this.#onStream(this.#stream(id, headers, state))) {

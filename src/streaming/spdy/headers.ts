@@ -5,8 +5,8 @@ import { SpdyError } from './frames.ts';
 
 export type SpdyHeaders = ReadonlyMap<string, string>;
 
-/** Longest block once it is inflated: 64 KiB of compressed bytes could become 64 MiB. */
-const MAX_BLOCK_BYTES = 64 * 1024;
+/** Longest block once it is inflated; Kubernetes' have some 100 bytes. Streams keep theirs while they are open. */
+const MAX_BLOCK_BYTES = 8 * 1024;
 const INFLATE_CHUNK_BYTES = 4096;
 
 /** Reads the header blocks of one connection, one after the other, in their order. */

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { messageOf } from '#base/errors.ts';
-import { ChunkQueue } from '../chunk-queue.ts';
+import { ChunkQueue, connectionRoom } from '../chunk-queue.ts';
 import type { ClientConnection, ClientStream } from '../client.ts';
 import { Ending } from '../ending.ts';
 import { clientLeft, Outlet } from '../outlet.ts';
@@ -39,7 +39,8 @@ export class ChannelConnection implements ClientConnection {
 		this.#outlet = new Outlet(this.#duplex);
 		this.#ending = new Ending(this.#duplex);
 		this.#options = options;
-		this.#inputs = new Map(options.inputs.map((channel) => [channel, new ChunkQueue()]));
+		const room = connectionRoom();
+		this.#inputs = new Map(options.inputs.map((channel) => [channel, new ChunkQueue(room)]));
 		void this.#ending.closed.then(() => this.#dropInput());
 		void this.#read();
 	}
