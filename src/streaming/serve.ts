@@ -8,6 +8,7 @@ import { endWhenIdle } from './idle.ts';
 import { clientLeft } from './outlet.ts';
 import type { Connect } from './port-forward/forward.ts';
 import {
+	checkPortCount,
 	forwardOverChannels,
 	forwardOverSpdy,
 	isTunnel,
@@ -123,6 +124,7 @@ async function servePortForward(
 	const offer = offerOf(upgrade.request);
 	const isSpdy = offer.transport === 'spdy';
 	const protocol = chooseProtocol(offer, isSpdy ? SPDY_FORWARD_PROTOCOLS : WEBSOCKET_FORWARD_PROTOCOLS);
+	checkPortCount(protocol, ports);
 	upgrade.accept();
 	const session = new ForwardSession(connect, log);
 	return await session.ended(watched(await openForward(upgrade, protocol, isSpdy, ports, session)));

@@ -91,6 +91,20 @@ describe('port-forward', () => {
 		socket.terminate();
 	});
 
+	it('over channels: refuses more ports than there are channels, and the URL stays good', async () => {
+		const url = (await urlOf([1, 2, 3, 4, 5, 6])).replace('http', 'ws');
+		const refused = new WebSocket(url, 'v4.base64.channel.k8s.io');
+		const [, response] = await once(
+			refused.on('error', () => {}),
+			'unexpected-response',
+		);
+		assert.equal(response.statusCode, 400);
+		assert.match((await response.toArray()).join(''), /unable to forward 6 ports .* suffice for 5/);
+		const socket = new WebSocket(url, 'v4.channel.k8s.io');
+		await once(socket, 'open');
+		socket.terminate();
+	});
+
 	it('reaches a pod with the network of the node', async () => {
 		const hostPod = await bed.runPod({
 			linux: { security_context: { namespace_options: { network: 'NODE' } } },

@@ -1,7 +1,9 @@
 /** Port-forward over SPDY, and over a WebSocket in its two forms. */
 import type { Duplex } from 'node:stream';
+import { HttpRefusal } from '../http.ts';
 import { SpdyConnection } from '../spdy/connection.ts';
 import type { AcceptedWebSocket } from '../websocket/accept.ts';
+import type { ChannelCodec } from '../websocket/channels.ts';
 import { ChannelConnection } from '../websocket/connection.ts';
 import { StreamPairs } from './pairs.ts';
 import type { ForwardSession } from './session.ts';
@@ -13,6 +15,22 @@ const TUNNEL = `SPDY/3.1+${SPDY}`;
 export const SPDY_FORWARD_PROTOCOLS = [SPDY];
 /** Those with channels carry one connection for each port of the request; '' is the binary one. */
 export const WEBSOCKET_FORWARD_PROTOCOLS = [TUNNEL, 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io', ''];
+
+/** A channel is one byte, in base64 one digit, and a port takes two of them. */
+const MAX_PORTS = { binary: 127, base64: 5 } as const;
+
+const codecOf = (protocol: string): ChannelCodec => (protocol.includes('base64') ? 'base64' : 'binary');
+
+/** 400 when the channels of a protocol do not suffice for the ports of the request. */
+export function checkPortCount(protocol: string, ports: readonly number[]): void {
+	if (SPDY_FORWARD_PROTOCOLS.includes(protocol) || isTunnel(protocol)) return;
+	const most = MAX_PORTS[codecOf(protocol)];
+	if (ports.length > most)
+		throw new HttpRefusal(
+			400,
+			`unable to forward ${ports.length} ports over "${protocol}": its channels suffice for ${most}; ask for fewer, or speak ${SPDY}`,
+		);
+}
 
 /** Any number of connections, two streams each. */
 export function forwardOverSpdy(duplex: Duplex, protocol: string, session: ForwardSession): SpdyConnection {
@@ -31,7 +49,7 @@ export async function forwardOverChannels(
 	session: ForwardSession,
 ): Promise<ChannelConnection> {
 	const connection = new ChannelConnection(socket, {
-		codec: socket.protocol.includes('base64') ? 'base64' : 'binary',
+		codec: codecOf(socket.protocol),
 		inputs: ports.map((_, index) => index * 2),
 		halfClose: false,
 	});
