@@ -24,7 +24,16 @@ export interface Upgrade {
 export type Serve = (wanted: StreamRequest, upgrade: Upgrade) => Promise<void>;
 
 const KEEP_ALIVE_MS = 30_000;
-const HEADERS_TIMEOUT_MS = 10_000;
+
+/** What clients without a token can hold. */
+export interface ServerLimits {
+	readonly connections: number;
+	/** For the handshake of TLS, and for the head of a request. */
+	readonly headersMs: number;
+	/** How often it is looked who is too late. */
+	readonly lookMs: number;
+}
+const LIMITS: ServerLimits = { connections: 4096, headersMs: 10_000, lookMs: 5000 };
 
 /** The HTTP server that exec, attach and port-forward are spoken to. It knows who may ask for what, and nothing else. */
 export class StreamingServer implements AsyncDisposable {
@@ -48,17 +57,26 @@ export class StreamingServer implements AsyncDisposable {
 		this.#tokens = new Tokens(ttlSeconds * 1000);
 		this.#serve = serve;
 		this.#log = log;
-		server.headersTimeout = HEADERS_TIMEOUT_MS;
 		server.on('request', (request, response) => this.#answer(request, response));
 		server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
 	}
 
 	/** Listens at `streaming.address`. FAILED_PRECONDITION naming the option when the certificate is not good. */
-	static async start(config: Config['streaming'], log: Log, serve: Serve): Promise<StreamingServer> {
+	static async start(
+		config: Config['streaming'],
+		log: Log,
+		serve: Serve,
+		{ connections, headersMs, lookMs }: ServerLimits = LIMITS,
+	): Promise<StreamingServer> {
 		const { tlsCertificate, tlsKey, address, tokenTtlSeconds } = config;
 		const certificate =
 			tlsCertificate === '' ? undefined : new Certificate({ certificate: tlsCertificate, key: tlsKey }, log);
-		const server = certificate === undefined ? createServer() : createTlsServer(await certificate.load());
+		const times = { headersTimeout: headersMs, connectionsCheckingInterval: lookMs };
+		const server =
+			certificate === undefined
+				? createServer(times)
+				: createTlsServer({ ...times, handshakeTimeout: headersMs, ...(await certificate.load()) });
+		server.maxConnections = connections;
 		await listen(server, address);
 		return new StreamingServer(server, certificate, { ttlSeconds: tokenTtlSeconds, serve, log });
 	}
