@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { errnoOf, messageOf } from '#base/errors.ts';
 
-/** How long a client may take to close its side after we have said everything. */
+/** How long a client that we are done with may take nothing, or leave its side open after it has everything. */
 const LINGER_MS = 10_000;
 /** How often it is looked whether a client is there that is not read. */
 const LOOK_MS = 2000;
@@ -37,11 +37,17 @@ export class Ending {
 		if (this.#isClosing) return;
 		this.#isClosing = true;
 		this.#reason ??= reason;
+		// From now on, for a client that does not read would never let the end through.
+		let left = this.#duplex.writableLength;
 		this.#duplex.end(() => {
-			const timer = setTimeout(() => this.#duplex.destroy(), LINGER_MS);
-			timer.unref();
-			void this.closed.then(() => clearTimeout(timer));
+			left = Number.POSITIVE_INFINITY;
 		});
+		const timer = setInterval(() => {
+			if (this.#duplex.writableLength >= left) this.#duplex.destroy();
+			left = this.#duplex.writableLength;
+		}, LINGER_MS);
+		timer.unref();
+		void this.closed.then(() => clearInterval(timer));
 	}
 
 	/** `why`: a sentence, or what was thrown. */
