@@ -160,7 +160,7 @@ export const OPTIONS = {
 	'streaming.address': {
 		kind: tcpAddress(false),
 		default: '127.0.0.1:0',
-		doc: 'Address of the streaming server (exec, attach, port-forward), which the kubelet and crictl are led to. Port 0: any free one.',
+		doc: 'Address of the streaming server (exec, attach, port-forward), which the kubelet and crictl are led to. Port 0: any free one. Beyond loopback set tls_certificate and tls_key too: without TLS what flows can be read.',
 	},
 	'streaming.idle_timeout_seconds': {
 		kind: integer(0, 7 * 86400),

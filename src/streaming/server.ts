@@ -78,6 +78,11 @@ export class StreamingServer implements AsyncDisposable {
 				: createTlsServer({ ...times, handshakeTimeout: headersMs, ...(await certificate.load()) });
 		server.maxConnections = connections;
 		await listen(server, address);
+		if (certificate === undefined && !isLoopback(server.address() as AddressInfo))
+			log.warn(
+				'The streaming server listens beyond loopback without TLS: whoever sees its traffic can read and use what flows in exec, attach and port-forward. Set streaming.tls_certificate and streaming.tls_key, or an address on loopback',
+				{ address },
+			);
 		return new StreamingServer(server, certificate, { ttlSeconds: tokenTtlSeconds, serve, log });
 	}
 
@@ -164,6 +169,9 @@ export class StreamingServer implements AsyncDisposable {
 
 /** What listens everywhere is reached here. */
 const ANY: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
+const isLoopback = ({ address }: AddressInfo): boolean =>
+	/^(::ffff:)?127\./.test(address) || address === '::1';
 
 function refusalOf(work: () => never): HttpRefusal {
 	try {
