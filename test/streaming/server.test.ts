@@ -1,6 +1,5 @@
 /** The streaming server itself: TLS, idle clients, what is no WebSocket, its end, what it tells. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -13,6 +12,7 @@ import { createLog, type LogFields, silentLog } from '#base/log.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { StreamingServer } from '../../src/streaming/server.ts';
 import { TestBed } from '../lifecycle/harness.ts';
+import { makeCertificate } from '../support/certificate.ts';
 import { upgradeToSpdy } from '../support/spdy-client.ts';
 import { until } from '../support/until.ts';
 import { connectCommand } from './command-client.ts';
@@ -28,28 +28,11 @@ async function withContainer(settings: readonly string[] = []) {
 	return { bed, pod, urlOf, [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose]() };
 }
 
-/** A self-signed certificate for this name, and its key. */
-function makeCertificate(folder: string, name: string): void {
-	const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')];
-	const kind = [
-		'req',
-		'-x509',
-		'-newkey',
-		'ec',
-		'-pkeyopt',
-		'ec_paramgen_curve:P-256',
-		'-nodes',
-		'-days',
-		'2',
-	];
-	execFileSync('openssl', [...kind, '-subj', `/CN=${name}`, ...files], { stdio: 'ignore' });
-}
-
 describe('streaming server', () => {
 	it('speaks TLS, and takes over a certificate that is replaced', async () => {
 		const folder = mkdtempSync(join(tmpdir(), 'gantry-tls-'));
 		try {
-			makeCertificate(folder, 'first');
+			makeCertificate({ key: join(folder, 'key.pem'), certificate: join(folder, 'cert.pem') }, 'first');
 			await using at = await withContainer([
 				`streaming.tls_certificate=${join(folder, 'cert.pem')}`,
 				`streaming.tls_key=${join(folder, 'key.pem')}`,
@@ -63,7 +46,7 @@ describe('streaming server', () => {
 				return CN;
 			};
 			assert.equal(await nameOf(), 'first');
-			makeCertificate(folder, 'second');
+			makeCertificate({ key: join(folder, 'key.pem'), certificate: join(folder, 'cert.pem') }, 'second');
 			assert.equal(await nameOf(), 'second');
 			writeFileSync(join(folder, 'cert.pem'), 'nonsense');
 			assert.equal(await nameOf(), 'second', 'what cannot be used changes nothing');

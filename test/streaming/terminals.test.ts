@@ -1,6 +1,6 @@
 /** What people type: exec, attach and port-forward of crictl and of gantry, in a real terminal. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hasCrictl } from '../crictl/crictl.ts';
 import { type Stage, setStage } from '../crictl/stage.ts';
+import { makeCertificate } from '../support/certificate.ts';
 import { Terminal } from '../support/terminal.ts';
 import { until } from '../support/until.ts';
 
@@ -312,20 +313,10 @@ describe('gantry, more than crictl has', () => {
 	it('a streaming server with TLS: trusted by what the configuration names, and by nothing else', async () => {
 		const { daemon } = stage;
 		const file = (name: string) => join(daemon.folder, name);
-		const kind = [
-			'req',
-			'-x509',
-			'-newkey',
-			'ec',
-			'-pkeyopt',
-			'ec_paramgen_curve:P-256',
-			'-nodes',
-			'-days',
-			'2',
-		];
-		const of = ['-subj', '/CN=gantry', '-addext', 'subjectAltName=IP:127.0.0.1'];
-		const files = ['-keyout', file('key.pem'), '-out', file('cert.pem')];
-		execFileSync('openssl', [...kind, ...of, ...files], { stdio: 'ignore' });
+		makeCertificate({ key: file('key.pem'), certificate: file('cert.pem') }, 'gantry', [
+			'-addext',
+			'subjectAltName=IP:127.0.0.1',
+		]);
 		await daemon.stop();
 		const tls = `tls_certificate = "${file('cert.pem')}"\ntls_key = "${file('key.pem')}"\n`;
 		writeFileSync(file('gantry.toml'), `[streaming]\n${tls}`);
