@@ -12,8 +12,6 @@ import { withUser } from './with-user.ts';
 
 /** The kernel's OOM killer takes the pod's containers before the process that holds its namespaces. */
 const OOM_SCORE = -998;
-/** The smallest share there is: pause never runs. */
-const CPU_SHARES = 2;
 
 const withPause: With<SandboxSpecInput> = (spec, { rootPath }) =>
 	withProcess(
@@ -32,21 +30,21 @@ const withOwnMounts: With<SandboxSpecInput> = (spec, { namespaces }) => {
 	return addMounts(spec, [PROC, DEV, ...(namespaces.hostIpc ? [] : [shm])]);
 };
 
-const withPodSettings: With<SandboxSpecInput> = (spec, input) => {
-	const settings = withLinux(withoutDevices(spec), {
+/**
+ * No small share of the processors, although pause never runs: its start and its death do, and with two shares both
+ * take many seconds on a node that is busy.
+ */
+const withPodSettings: With<SandboxSpecInput> = (spec, input) => ({
+	...withLinux(withoutDevices(spec), {
 		cgroupsPath: input.cgroupsPath,
 		sysctl: input.sysctls,
 		maskedPaths: MASKED_PATHS,
 		readonlyPaths: READONLY_PATHS,
-	});
-	const resources = { ...settings.linux?.resources, cpu: { shares: CPU_SHARES } };
-	return {
-		...withLinux(settings, { resources }),
-		hooks: input.hooks,
-		// The UTS namespace follows the network's: with the node's network the hostname is the node's.
-		...(input.namespaces.hostNetwork ? {} : { hostname: input.hostname }),
-	};
-};
+	}),
+	hooks: input.hooks,
+	// The UTS namespace follows the network's: with the node's network the hostname is the node's.
+	...(input.namespaces.hostNetwork ? {} : { hostname: input.hostname }),
+});
 
 const withNames: With<SandboxSpecInput> = (spec, { id, config }) =>
 	withAnnotations(spec, { sandboxId: id, config });
