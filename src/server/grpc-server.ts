@@ -127,12 +127,15 @@ function unaryHandler(
 	dispatcher: Dispatcher,
 ): UntypedHandleCall {
 	return (call: ServerUnaryCall<object, object>, respond: sendUnaryData<object>) => {
+		const { signal, forget } = watch(call);
 		const answer = async (): Promise<object> => {
-			const response = await dispatcher.unary(name, call.request, signalOf(call));
+			const response = await dispatcher.unary(name, call.request, signal);
 			await list?.prepare(response);
 			return response;
 		};
-		answer().then(
+		// The library calls every call cancelled once it has ended.
+		const answered = answer().finally(forget);
+		answered.then(
 			(response) => respond(null, response),
 			(error: unknown) => respond(grpcError(error)),
 		);
@@ -148,7 +151,7 @@ function streamHandler(
 	return (call: ServerWritableStream<object, object>) => {
 		// The client learns at once that it is connected, not with the first message.
 		call.sendMetadata(new Metadata());
-		const signal = AbortSignal.any([signalOf(call), stopping]);
+		const signal = AbortSignal.any([watch(call).signal, stopping]);
 		const messages = dispatcher.stream(name, call.request, signal);
 		const written =
 			list === undefined ? writeAll(call, messages, signal) : writeList(call, list, messages, signal);
@@ -191,25 +194,27 @@ async function drained(call: ServerWritableStream<object, object>, signal: Abort
 	await once(call, 'drain', { signal }).catch(() => {});
 }
 
-type ServerSurfaceCall = Pick<ServerUnaryCall<object, object>, 'getDeadline'> & Pick<EventEmitter, 'on'>;
+type ServerSurfaceCall = Pick<ServerUnaryCall<object, object>, 'getDeadline'> &
+	Pick<EventEmitter, 'on' | 'off'>;
 
 /** The client counts from when it sent the call, so its deadline passes before ours. */
 const DEADLINE_SLACK_MS = 100;
 
-/** Aborts when the client's deadline passes or the client goes away; the reason says which. */
-function signalOf(call: ServerSurfaceCall): AbortSignal {
+/** The signal aborts when the client's deadline passes or the client goes away, until forgotten; the reason says which. */
+function watch(call: ServerSurfaceCall): { signal: AbortSignal; forget(): void } {
 	const controller = new AbortController();
 	const deadline = call.getDeadline();
 	const leftMs = (deadline instanceof Date ? deadline.getTime() : deadline) - Date.now();
 	// Not by the clock of the wall, which may be set meanwhile.
 	const lateFromMs = performance.now() + leftMs - DEADLINE_SLACK_MS;
-	call.on('cancelled', () => {
+	const abort = (): void => {
 		const late = performance.now() >= lateFromMs;
 		controller.abort(
 			late ? deadlineExceeded("The caller's deadline has passed") : cancelled('The caller went away'),
 		);
-	});
-	return controller.signal;
+	};
+	call.on('cancelled', abort);
+	return { signal: controller.signal, forget: () => call.off('cancelled', abort) };
 }
 
 /** Longest message sent: it travels in an HTTP/2 header. */

@@ -1,11 +1,11 @@
 /** What is measured: a runtime behind its own CRI socket. */
-import type { TestCri } from '../support/cri-client.ts';
+import type { UnaryCri } from './lean-client.ts';
 
-export interface Endpoint {
+export interface Endpoint<Cri = UnaryCri> {
 	/** As it is called in tables. */
 	readonly name: string;
 	/** One connection, kept over a restart of the daemon. */
-	readonly cri: TestCri;
+	readonly cri: Cri;
 	readonly address: string;
 	readonly cgroupParent: string;
 	/** Pods' logs go below it. */
@@ -25,7 +25,7 @@ export interface Endpoint {
 }
 
 /** Removes all pods of a runtime. */
-export async function removePods(cri: TestCri): Promise<void> {
+export async function removePods(cri: UnaryCri): Promise<void> {
 	const { items } = await cri.ListPodSandbox();
 	for (const { id } of items) {
 		await cri.StopPodSandbox({ pod_sandbox_id: id });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { startTestDaemon } from '../support/daemon.ts';
 import { writeCniConf } from './cni.ts';
 import type { Endpoint } from './endpoint.ts';
+import { connectLean } from './lean-client.ts';
 import { machineName } from './private-machine.ts';
 
 /** Starts a daemon of this checkout. Its state lies in /run, where containerd has its own. */
@@ -29,11 +30,12 @@ export async function startGantry(
 		],
 	});
 	daemon.process.ignoreLog();
+	const cri = connectLean(daemon.address);
 	const logFolder = join(aside, 'logs');
 	mkdirSync(logFolder);
 	return {
 		name: network === 'cni' ? 'gantry, CNI' : 'gantry',
-		cri: daemon.cri,
+		cri,
 		address: daemon.address,
 		cgroupParent: `/${instance}`,
 		logFolder,
@@ -46,6 +48,7 @@ export async function startGantry(
 			daemon.process.ignoreLog();
 		},
 		async remove() {
+			cri.close();
 			try {
 				await daemon[Symbol.asyncDispose]();
 			} finally {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TestCri } from '../support/cri-client.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Samples } from './figures.ts';
+import type { UnaryCri } from './lean-client.ts';
 import { parseOptions } from './options.ts';
 import type { Bench, Part } from './part.ts';
 import { drawFailures, runParts } from './parts.ts';
@@ -26,7 +26,7 @@ function benchWith(pods: string[], args: readonly string[] = []): Bench {
 		StopPodSandbox: async () => ({}),
 		RemovePodSandbox: async ({ pod_sandbox_id }: { pod_sandbox_id: string }) =>
 			pods.splice(pods.indexOf(pod_sandbox_id), 1),
-	} as unknown as TestCri;
+	} as unknown as UnaryCri;
 	const endpoints = [{ name: 'gantry', cri, cgroupParent: '/nowhere-bench' } as Endpoint];
 	return {
 		endpoints,

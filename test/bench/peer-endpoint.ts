@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connectCri } from '../support/cri-client.ts';
 import { removeCgroup } from './cgroups.ts';
 import { writeCniConf } from './cni.ts';
 import { type Endpoint, removePods } from './endpoint.ts';
+import { connectLean } from './lean-client.ts';
 import { machineName } from './private-machine.ts';
 import { answers } from './wait.ts';
 
@@ -31,7 +31,7 @@ export async function startPeer(folder: string, sandboxImage: string): Promise<E
 	mkdirSync(logFolder);
 	writeCniConf(folder, 'peer0', '10.202.0.0/16');
 	let child = spawnPeer(folder, sandboxImage);
-	const cri = connectCri(address);
+	const cri = connectLean(address);
 	const stopDaemon = async (): Promise<void> => {
 		child.kill('SIGTERM');
 		if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
@@ -40,7 +40,7 @@ export async function startPeer(folder: string, sandboxImage: string): Promise<E
 		try {
 			await removePods(cri);
 		} finally {
-			cri.client.close();
+			cri.close();
 			await stopDaemon();
 			removeCgroup(cgroup);
 		}

@@ -1,8 +1,8 @@
 /** The thread of pinger.ts. It answers `start` when its first call is answered, and `stop` with the longest wait. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { connectCri } from '../support/cri-client.ts';
+import { connectLean } from './lean-client.ts';
 
-const cri = connectCri(workerData as string);
+const cri = connectLean(workerData as string);
 let goesOn = false;
 
 parentPort?.on('message', (message: 'start' | 'stop') => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TestCri } from '../support/cri-client.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { UnaryCri } from './lean-client.ts';
 import { endPod } from './pod-life.ts';
 
 const STILL_RUNS = 'failed to set removing state: container is still running, to stop first';
@@ -19,7 +19,7 @@ function endpointThatRefuses(
 		if (message !== undefined) throw new Error(message);
 	};
 	const names = ['StopContainer', 'RemoveContainer', 'StopPodSandbox', 'RemovePodSandbox'];
-	const cri = Object.fromEntries(names.map((name) => [name, call(name)])) as unknown as TestCri;
+	const cri = Object.fromEntries(names.map((name) => [name, call(name)])) as unknown as UnaryCri;
 	return { endpoint: { name: 'fake', cri, stopsLate } as Endpoint, calls };
 }
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectCri, type TestCri } from '../support/cri-client.ts';
+import { connectLean, type UnaryCri } from './lean-client.ts';
 
 const POLL_MS = 2;
 
@@ -25,15 +25,15 @@ export async function answers(
 	address: string,
 	lives: () => boolean,
 	timeoutMs: number,
-	ask: (cri: TestCri) => Promise<boolean> = async (cri) => (await cri.Version()).runtime_name !== '',
+	ask: (cri: UnaryCri) => Promise<boolean> = async (cri) => (await cri.Version()).runtime_name !== '',
 ): Promise<void> {
 	const attempt = async (): Promise<boolean> => {
 		if (!lives()) throw new Error(`the process behind ${address} has ended`);
 		if (!(await listens(address))) return false;
-		const cri = connectCri(address);
+		const cri = connectLean(address);
 		return ask(cri)
 			.catch(() => false)
-			.finally(() => cri.client.close());
+			.finally(() => cri.close());
 	};
 	await until(`an answer of ${address}`, attempt, timeoutMs);
 }

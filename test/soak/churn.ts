@@ -2,19 +2,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from '../bench/endpoint.ts';
 import { endPod, type LivingPod, lookInto, startPod } from '../bench/pod-life.ts';
+import type { TestCri } from '../support/cri-client.ts';
 import type { Random } from '../support/random.ts';
 
 const MOST_DEEDS = 6;
 
 /** A pod from its start to its end, with some of the deeds in between. */
-export async function churnOnce(endpoint: Endpoint, image: string, random: Random): Promise<void> {
+export async function churnOnce(endpoint: Endpoint<TestCri>, image: string, random: Random): Promise<void> {
 	const pod = await startPod(endpoint, image);
 	const deeds = 1 + random.below(MOST_DEEDS);
 	for (let deed = 0; deed < deeds; deed++) await random.of(DEEDS)(endpoint, pod, image, random);
 	await random.of(ENDS)(endpoint, pod);
 }
 
-type Deed = (endpoint: Endpoint, pod: LivingPod, image: string, random: Random) => Promise<void>;
+type Deed = (endpoint: Endpoint<TestCri>, pod: LivingPod, image: string, random: Random) => Promise<void>;
 
 const lists: Deed = async ({ cri }) => {
 	await cri.ListPodSandbox();

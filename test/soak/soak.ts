@@ -8,6 +8,7 @@ import { isPrivateMachine, runOnPrivateMachine } from '../bench/private-machine.
 import { pushBusybox } from '../bench/stage.ts';
 import { together } from '../bench/together.ts';
 import { until } from '../bench/wait.ts';
+import { connectCri, type TestCri } from '../support/cri-client.ts';
 import { type Random, seeded } from '../support/random.ts';
 import { startRegistry } from '../support/registry.ts';
 import { CallTimes, timed } from './calls.ts';
@@ -25,7 +26,7 @@ const SETTLE_MS = 20_000;
 
 interface Soak {
 	readonly options: SoakOptions;
-	readonly endpoint: Endpoint;
+	readonly endpoint: Endpoint<TestCri>;
 	readonly image: string;
 }
 
@@ -36,9 +37,10 @@ async function soak(options: SoakOptions): Promise<boolean> {
 	try {
 		await plain.cri.PullImage({ image: { image } });
 		const times = new CallTimes();
-		const endpoint = { ...plain, cri: timed(plain.cri, times) };
-		const good = await run({ options, endpoint, image }, times);
-		console.log(`\n${await underPressure(plain, plain.cri, image)}`);
+		const cri = connectCri(plain.address);
+		using _client = cri.client;
+		const good = await run({ options, endpoint: { ...plain, cri: timed(cri, times) }, image }, times);
+		console.log(`\n${await underPressure(plain, cri, image)}`);
 		return good;
 	} catch (error) {
 		// First of all: what is left afterwards is only its consequence.
