@@ -18,7 +18,12 @@ type Choice =
 export async function seccompProfile(
 	profile: SecurityProfile | null | undefined,
 	deprecatedPath: string | undefined,
-	options: { readonly defaultPath: string; readonly capabilities: readonly string[] },
+	options: {
+		readonly defaultPath: string;
+		readonly capabilities: readonly string[];
+		/** Takes the place of what is at `defaultPath`. */
+		readonly ownDefault?: OciSeccomp;
+	},
 ): Promise<OciSeccomp | undefined> {
 	const choice = choose(profile, deprecatedPath, 'linux.security_context.seccomp');
 	if (choice === undefined || choice.kind === 'unconfined') return undefined;
@@ -26,6 +31,7 @@ export async function seccompProfile(
 		throw invalidArgument(`The seccomp profile ${JSON.stringify(choice.ref)} is not an absolute path`);
 	}
 	if (choice.kind === 'localhost') return await loaded(choice.ref, options.capabilities);
+	if (options.ownDefault !== undefined) return options.ownDefault;
 	try {
 		return await loaded(options.defaultPath, options.capabilities);
 	} catch (error) {

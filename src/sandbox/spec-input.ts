@@ -4,6 +4,7 @@ import type { Daemon } from '../server/types.ts';
 import type { PodNamespaces, SandboxSpecInput } from '../spec/input.ts';
 import { cgroupsPathOf } from './cgroup-parent.ts';
 import type { SandboxRequest } from './check-request.ts';
+import { PAUSE_FILTER } from './pause-filter.ts';
 import { pauseRoot } from './pause-root.ts';
 import type { SandboxMetadata } from './types.ts';
 
@@ -39,6 +40,7 @@ export async function sandboxSpecInput(
 			: await seccompProfile(security?.seccomp, security?.seccomp_profile_path, {
 					defaultPath: config.runtime.seccompProfile,
 					capabilities: [],
+					ownDefault: PAUSE_FILTER,
 				}),
 		appArmorProfile: appArmorProfile(security?.apparmor, undefined, host),
 		seLinuxLabel: seLinuxLabel(security?.selinux_options, host),

@@ -231,6 +231,22 @@ test('containers of a pod share /dev/shm, IPC and network; process ids as they a
 	assert.equal(await bed.sh(node, 'readlink /proc/self/ns/pid'), readlinkSync('/proc/self/ns/pid'));
 });
 
+test('pause is held to its few calls where the pod asks for the default, and still buries orphans', async () => {
+	const pod = await bed.runPod({
+		linux: {
+			security_context: { seccomp: { profile_type: 'RuntimeDefault' }, namespace_options: { pid: 'POD' } },
+		},
+	});
+	const shared = { linux: { security_context: { namespace_options: { pid: 'POD' } } } } as const;
+	const id = await bed.run(pod, shared);
+	const pause = 'cat /proc/1/cmdline | tr -d "\\000"; grep ^Seccomp: /proc/1/status | cut -f2';
+	assert.equal(await bed.sh(id, pause), '/pause2');
+	const orphan = 'sh -c "sleep 0.01 & echo \\$!"';
+	const gone = 'while [ -e /proc/$pid ]; do sleep 0.01; done; echo gone';
+	assert.equal(await bed.sh(id, `pid=$(${orphan}); ${gone}`), 'gone');
+	await bed.cri.RemovePodSandbox({ pod_sandbox_id: pod });
+});
+
 test('seccomp: the default filter, none, and one of the node', async () => {
 	const mode = "grep '^Seccomp:' /proc/self/status | cut -f2";
 	assert.equal(await output(mode, security({ seccomp: { profile_type: 'RuntimeDefault' } })), '2');
