@@ -10,6 +10,7 @@ import { loadSeccompProfile, nativeBinary, startLauncher } from '#runtime';
 import { deviceProgram } from '../../runtime/cgroup/device-program.ts';
 import { normalizeRules } from '../../runtime/cgroup/devices.ts';
 import { OPTIONS } from '../../src/config/options.ts';
+import { PAUSE_FILTER } from '../../src/sandbox/pause-filter.ts';
 import { makePauseRoot } from '../../src/sandbox/pause-root.ts';
 import { busyboxEntries } from '../support/registry.ts';
 import { makeTar } from '../support/tar.ts';
@@ -51,16 +52,15 @@ export async function prepareBare(folder: string, name: string): Promise<string>
 	return join(folder, 'bare');
 }
 
-/** The filters that Gantry's default profile compiles to, with and without a container's capabilities. */
+/** Pause's filter, and what Gantry's default profile compiles to with a container's capabilities. */
 async function writeFilters(folder: string, instance: string): Promise<void> {
 	const launcher = await startLauncher({ binary: nativeBinary('gantry-shim'), instance, log: silentLog });
 	try {
-		const sets = { sandbox: [], container: OPTIONS['runtime.default_capabilities'].default };
-		for (const [file, capabilities] of Object.entries(sets)) {
-			const conditions = { capabilities, arch: process.arch, kernel: release() };
-			const profile = loadSeccompProfile(readFileSync(PROFILE, 'utf8'), conditions);
+		const capabilities = OPTIONS['runtime.default_capabilities'].default;
+		const conditions = { capabilities, arch: process.arch, kernel: release() };
+		const container = loadSeccompProfile(readFileSync(PROFILE, 'utf8'), conditions);
+		for (const [file, profile] of Object.entries({ sandbox: PAUSE_FILTER, container }))
 			writeFileSync(join(folder, `${file}.filter`), await launcher.compileSeccomp(profile));
-		}
 	} finally {
 		await launcher.close();
 	}

@@ -69,6 +69,7 @@ struct pod {
 
 /* Says "cannot WHAT OBJECT: why" and answers -errno. */
 int complain(const char *what, const char *object);
+void complain_to(int fd);
 
 static inline void close_fd(int *fd)
 {
@@ -147,8 +148,10 @@ int process_end(struct process *process);
 int process_begin(const struct bare *bare, struct membership *membership, int oom_score);
 int become_root(void);
 int capabilities_keep(uint64_t capabilities);
+/* Before the filter, which may allow nothing more of the kind. */
+int streams_leave(const struct bare *bare);
 int filter_install(const struct program *filter);
-int program_run(const struct bare *bare, char *const argv[]);
+int program_run(char *const argv[]);
 
 /* ---- sandbox.c, container.c */
 int sandbox_start(struct bare *bare, struct pod *pod);

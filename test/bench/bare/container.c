@@ -139,11 +139,12 @@ static int become_sleep(struct bare *bare, struct pod *pod, struct membership *m
 	if (result == 0) result = root_enter(root);
 	lap(bare->laps, CONTAINER_PIVOT);
 	if (result == 0) result = become_root();
+	if (result == 0) result = streams_leave(bare);
 	if (result == 0) result = filter_install(&bare->container_filter);
 	lap(bare->laps, CONTAINER_FILTER);
 	if (result == 0) result = capabilities_keep(KEPT_CAPABILITIES);
 	lap(bare->laps, CONTAINER_IDENTITY);
-	return result < 0 ? result : program_run(bare, argv);
+	return result < 0 ? result : program_run(argv);
 }
 
 int container_start(struct bare *bare, struct pod *pod)

@@ -6,10 +6,14 @@
 #include <sys/stat.h>
 #include "bare.h"
 
+static int complaints = STDERR_FILENO;
+
+void complain_to(int fd) { complaints = fd; }
+
 int complain(const char *what, const char *object)
 {
 	int err = errno ? errno : EIO;
-	dprintf(STDERR_FILENO, "bare: cannot %s %s: %s\n", what, object, strerror(err));
+	dprintf(complaints, "bare: cannot %s %s: %s\n", what, object, strerror(err));
 	return -err;
 }
 

@@ -108,21 +108,23 @@ int capabilities_keep(uint64_t capabilities)
 	return 0;
 }
 
+int streams_leave(const struct bare *bare)
+{
+	complain_to(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+	for (int stream = 0; stream < 3; stream++)
+		if (dup2(bare->null, stream) < 0) return complain("take away", "the streams");
+	return 0;
+}
+
 int filter_install(const struct program *filter)
 {
 	struct sock_fprog program = {(unsigned short)(filter->size / sizeof(struct sock_filter)), filter->data};
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? complain("install", "the seccomp filter") : 0;
 }
 
-int program_run(const struct bare *bare, char *const argv[])
+int program_run(char *const argv[])
 {
 	char *const environment[] = {"PATH=/bin", NULL};
-	int said = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	for (int stream = 0; stream < 3; stream++)
-		if (dup2(bare->null, stream) < 0) return complain("take away", "the streams");
 	execve(argv[0], argv, environment);
-	int err = errno;
-	dup2(said, STDERR_FILENO);
-	errno = err;
 	return complain("execute", argv[0]);
 }

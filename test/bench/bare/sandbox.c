@@ -101,10 +101,11 @@ static int become_pause(struct bare *bare, struct pod *pod, struct membership *m
 	if (result == 0) result = become_root();
 	if (result == 0) result = capabilities_keep(0);
 	if (result == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) result = complain("give up", "new privileges");
+	if (result == 0) result = streams_leave(bare);
 	lap(bare->laps, SANDBOX_IDENTITY);
 	if (result == 0) result = filter_install(&bare->sandbox_filter);
 	lap(bare->laps, SANDBOX_FILTER);
-	return result < 0 ? result : program_run(bare, argv);
+	return result < 0 ? result : program_run(argv);
 }
 
 int sandbox_start(struct bare *bare, struct pod *pod)
