@@ -76,9 +76,19 @@ static void write_available(int *fd, struct bytes *left)
 	close_at(fd);
 }
 
-/* Never returns. Tells the parent through `tell` why nothing was executed. */
-static void become(const struct program *program, int in, int out, int err, int tell)
+/* A stack of its own for what runs between clone and exec. */
+#define STACK_BYTES (64u << 10)
+
+struct child {
+	const struct program *program;
+	int in, out, err, tell;
+};
+
+/* Never returns. Tells the parent through `tell` why nothing was executed. The memory is the parent's, who waits. */
+static int become(void *argument)
 {
+	const struct child *child = argument;
+	const struct program *program = child->program;
 	sigset_t none;
 	sigemptyset(&none);
 	int step = 0;
@@ -87,7 +97,7 @@ static void become(const struct program *program, int in, int out, int err, int 
 	setpgid(0, 0);
 	for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) goto failed;
+	if (dup2(child->in, 0) < 0 || dup2(child->out, 1) < 0 || dup2(child->err, 2) < 0) goto failed;
 	step = 1;
 	for (size_t i = 0; i < program->namespace_count; i++)
 		if (setns(program->namespaces[i], 0) < 0) goto failed;
@@ -98,8 +108,20 @@ static void become(const struct program *program, int in, int out, int err, int 
 	execve(program->path, program->argv, program->env);
 failed:;
 	int told[2] = {errno, step};
-	(void)!write(tell, told, sizeof told);
+	(void)!write(child->tell, told, sizeof told);
 	_exit(127);
+}
+
+/* As vfork(2) does it: no page table is copied for a process that only executes another program. */
+static pid_t spawn(const struct child *child)
+{
+	uint8_t *stack = pages_new(STACK_BYTES);
+	if (!stack) return -1;
+	pid_t pid = clone(become, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, (void *)(uintptr_t)child);
+	int err = errno;
+	pages_free(stack, STACK_BYTES);
+	errno = err;
+	return pid;
 }
 
 static const char *const STEPS[] = {
@@ -122,8 +144,7 @@ static int start(const struct program *program, struct running *running, struct 
 	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0 || pipe2(tell, O_CLOEXEC) < 0)
 		result = fail(failure, errno, "cannot make pipes for %s", program->path);
 	if (result == 0) {
-		running->pid = fork();
-		if (running->pid == 0) become(program, in[0], out[1], err[1], tell[1]);
+		running->pid = spawn(&(struct child){program, in[0], out[1], err[1], tell[1]});
 		if (running->pid < 0) result = fail(failure, errno, "cannot fork for %s", program->path);
 	}
 	close_at(&in[0]);

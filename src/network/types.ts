@@ -78,6 +78,8 @@ export interface PreparedNetwork {
 	readonly hooks: Pick<OciHooks, 'createRuntime' | 'poststop'>;
 	/** Namespace pins that the provider wants (CNI: the network namespace as a file). */
 	readonly pins: readonly { readonly name: string; readonly path: string }[];
+	/** The addresses of the result, where the provider gives them out itself and so knows them before. */
+	readonly ips?: readonly string[];
 	/** The result, once runtime.create succeeded. */
 	result(): Promise<NetworkResult>;
 	/** Takes everything back when create failed or is never called (addresses, ports, files). Idempotent. */

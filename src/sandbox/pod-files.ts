@@ -9,13 +9,14 @@ import type { SandboxRequest } from './check-request.ts';
 /** Everyone in the pod may read them. */
 const MODE = { mode: 0o644 };
 
-/** The folder with resolv.conf and hostname, and with the node's network also hosts: known before the sandbox is made. */
+/** The folder with resolv.conf, hostname and hosts, as far as they are known before the sandbox is made. */
 export async function writePodFiles(
 	folder: string,
 	hostname: string,
 	request: SandboxRequest,
+	ips: readonly string[],
 ): Promise<void> {
-	const hosts = request.namespaces.hostNetwork ? await readIfThere('/etc/hosts') : hostsFile(hostname, []);
+	const hosts = request.namespaces.hostNetwork ? await readIfThere('/etc/hosts') : hostsFile(hostname, ips);
 	const dns = resolvConf(request.dns, await readIfThere('/etc/resolv.conf'));
 	try {
 		await mkdir(folder, { mode: 0o700 });
@@ -29,14 +30,18 @@ export async function writePodFiles(
 	]);
 }
 
-/** What only the network's answer tells: the pod's own name, and name servers when the request names none. */
+/**
+ * What only the network's answer tells: the pod's own name, unless its addresses `wereKnown`, and name servers when the
+ * request names none.
+ */
 export async function writeNetworkFiles(
 	folder: string,
 	hostname: string,
 	request: SandboxRequest,
 	result: NetworkResult,
+	wereKnown: boolean,
 ): Promise<void> {
-	await write(folder, 'hosts', hostsFile(hostname, result.ips));
+	if (!wereKnown) await write(folder, 'hosts', hostsFile(hostname, result.ips));
 	if (result.dns === undefined || request.dns.servers.length > 0) return;
 	const text = resolvConf(result.dns, await readIfThere('/etc/resolv.conf'));
 	await write(folder, 'resolvConf', text);

@@ -79,7 +79,7 @@ async function makeSandbox(
 		const [, created] = await allOf([
 			watchShim(daemon, metadata.id, shim),
 			timeline.stage('create', () => createProcess(run, shim, process)),
-			timeline.stage('files', () => makeFiles(run)),
+			timeline.stage('files', () => makeFiles(run, prepared)),
 		]);
 		status = { ...status, pause: created.process };
 		const network = await timeline.stage('network.result', () => networkResult(run, prepared));

@@ -47,8 +47,12 @@ export async function makeFolder({ daemon, metadata }: Run): Promise<void> {
 	);
 }
 
-export async function makeFiles({ daemon, metadata, hostname, request }: Run): Promise<void> {
-	await changing('run.files', () => writePodFiles(daemon.sandboxes.filesOf(metadata.id), hostname, request));
+export async function makeFiles(
+	{ daemon, metadata, hostname, request }: Run,
+	network: PreparedNetwork | undefined,
+): Promise<void> {
+	const folder = daemon.sandboxes.filesOf(metadata.id);
+	await changing('run.files', () => writePodFiles(folder, hostname, request, network?.ips ?? []));
 }
 
 export async function prepareNetwork({
@@ -135,7 +139,13 @@ export async function networkResult(
 	const result = await prepared.result();
 	const { daemon, metadata } = run;
 	await changing('run.network-files', () =>
-		writeNetworkFiles(daemon.sandboxes.filesOf(metadata.id), run.hostname, run.request, result),
+		writeNetworkFiles(
+			daemon.sandboxes.filesOf(metadata.id),
+			run.hostname,
+			run.request,
+			result,
+			prepared.ips !== undefined,
+		),
 	);
 	return result;
 }

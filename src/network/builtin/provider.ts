@@ -108,6 +108,7 @@ export class BuiltinProvider implements NetworkProvider {
 				poststop: [hook('apply-host', files.removePlan, files.removeResult)],
 			},
 			pins: [],
+			ips: ipsOf(allocation),
 			result: async () => {
 				if ((await readResults(files.result)) === undefined)
 					throw internal(
@@ -315,9 +316,11 @@ async function recordedAllocation(sandbox: LivingSandbox): Promise<Allocation | 
 	return undefined;
 }
 
+const ipsOf = ({ addresses }: Allocation): string[] => addresses.map(({ address }) => formatAddress(address));
+
 const resultOf = (allocation: Allocation): NetworkResult => ({
 	provider: 'builtin',
-	ips: allocation.addresses.map(({ address }) => formatAddress(address)),
+	ips: ipsOf(allocation),
 	interfaceName: POD_INTERFACE,
 	data: encodeAllocation(allocation),
 });
