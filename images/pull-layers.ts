@@ -31,6 +31,22 @@ export interface LayersRequest {
 	readonly tell: (progress: PullProgress) => void;
 }
 
+interface OneLayer {
+	readonly layer: Descriptor;
+	/** Its place in the chain, from below. */
+	readonly i: number;
+	readonly chainIds: readonly string[];
+	/** To be called when there is nothing more to unpack for it. */
+	readonly unpacked: () => void;
+	readonly allUnpacked: Promise<unknown>;
+}
+
+/**
+ * Layers of one pull are made durable together: syncing a file system holds up everybody who makes files in it. But
+ * what a pull has brought is not to be lost with it, so no layer waits longer for the others.
+ */
+const SYNC_PATIENCE_MS = 5000;
+
 /** Brings the layers of images that are not here yet, several at once over all pulls. */
 export class LayerBringer {
 	readonly #options: LayerBringerOptions;
@@ -46,14 +62,20 @@ export class LayerBringer {
 		const failing = new AbortController();
 		const signal = AbortSignal.any([request.signal, failing.signal]);
 		const chainIds = chainIdsOf(request.diffIds);
+		const unpacking = request.layers.map(() => Promise.withResolvers<void>());
+		const allUnpacked = Promise.all(unpacking.map(({ promise }) => promise));
 		let bytes = 0;
 		let first: unknown;
 		const bringing = request.layers.map(async (layer, i) => {
+			const unpacked = (): void => unpacking[i]?.resolve();
+			const one = { layer, i, chainIds, unpacked, allUnpacked };
 			try {
-				if (await this.#bringOne({ ...request, signal }, layer, i, chainIds)) bytes += layer.size;
+				if (await this.#bringOne({ ...request, signal }, one)) bytes += layer.size;
 			} catch (error) {
 				first ??= error;
 				failing.abort(error);
+			} finally {
+				unpacked();
 			}
 		});
 		await Promise.all(bringing);
@@ -64,9 +86,7 @@ export class LayerBringer {
 	/** Whether bytes had to be brought for it. */
 	async #bringOne(
 		request: LayersRequest,
-		layer: Descriptor,
-		i: number,
-		chainIds: readonly string[],
+		{ layer, i, chainIds, unpacked, allUnpacked }: OneLayer,
 	): Promise<boolean> {
 		const { snapshots, hooks } = this.#options;
 		const [chainId, diffId] = [chainIds[i], request.diffIds[i]];
@@ -82,10 +102,16 @@ export class LayerBringer {
 		let brought = false;
 		const unpack = (root: string, signal: AbortSignal) => {
 			brought = true;
-			return this.#slots.run(signal, () => this.#unpack({ ...request, signal }, layer, diffId, root, told));
+			return this.#slots
+				.run(signal, () => this.#unpack({ ...request, signal }, layer, diffId, root, told))
+				.finally(unpacked);
 		};
+		// Another pull brings it: ours need not wait for that.
+		if (snapshots.isUnderWay(chainId)) unpacked();
 		const parents = chainIds.slice(0, i);
-		await snapshots.ensure({ chainId, parents, diffId, digest: layer.digest, unpack }, request.signal);
+		const { digest } = layer;
+		const beforeSync = () => atMost(allUnpacked, SYNC_PATIENCE_MS);
+		await snapshots.ensure({ chainId, parents, diffId, digest, unpack, beforeSync }, request.signal);
 		told(layer.size);
 		return brought;
 	}
@@ -139,6 +165,14 @@ export class LayerBringer {
 			apply: (ops) => changing('layer.files', () => files.applyFiles(root, ops)),
 		});
 	}
+}
+
+/** Settles with `work`, or when the time is over. */
+async function atMost(work: Promise<unknown>, ms: number): Promise<void> {
+	const { promise, resolve } = Promise.withResolvers<void>();
+	const timer = setTimeout(resolve, ms);
+	await Promise.race([work, promise]);
+	clearTimeout(timer);
 }
 
 /** The layers of a chain that are here; undefined when one is missing. */

@@ -29,6 +29,8 @@ export interface SnapshotRequest {
 		root: string,
 		signal: AbortSignal,
 	) => Promise<{ readonly impliedFolders: readonly string[] }>;
+	/** Settles when the layer is to be made durable; default: at once. It never fails. */
+	readonly beforeSync?: () => Promise<void>;
 }
 
 export interface SnapshotsOptions {
@@ -89,6 +91,11 @@ export class Snapshots {
 
 	all(): Iterable<Snapshot> {
 		return this.#known.values();
+	}
+
+	/** Whether it is being made, for whichever image. */
+	isUnderWay(chainId: string): boolean {
+		return this.#work.underWay(chainId) !== undefined;
 	}
 
 	/**
@@ -173,6 +180,7 @@ export class Snapshots {
 			const { impliedFolders } = await changing('layer.unpack', () => request.unpack(files, signal));
 			const record = await this.#prepare(request, folder, files, impliedFolders);
 			settled.resolve(files);
+			await request.beforeSync?.();
 			await changing('layer.sync', () => this.#sync.run());
 			await this.#parentCommitted(request.parents.at(-1));
 			signal.throwIfAborted();
