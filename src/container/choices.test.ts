@@ -10,7 +10,8 @@ import { logPathOf } from './log-path.ts';
 import { checkContainerMetadata, containerName } from './metadata.ts';
 import { checkMounts } from './mounts.ts';
 import { pidNamespace } from './pid-namespace.ts';
-import { appArmorProfile, seccompProfile, seLinuxLabel } from './security-profile.ts';
+import { appArmorChoice } from './profile-choice.ts';
+import { seccompProfile, seLinuxLabel } from './security-profile.ts';
 import { criSignal, signalNumber, stopSignalOf } from './stop-signal.ts';
 import { merged } from './update-resources.ts';
 
@@ -161,12 +162,19 @@ test('an update adds to the limits in force, for huge pages by their size', () =
 	]);
 });
 
-test('AppArmor and SELinux are refused where the kernel lacks them', () => {
-	const local = { profile_type: 'Localhost', localhost_ref: 'mine' } as const;
-	assert.equal(appArmorProfile(local, '', { appArmor: true }), 'mine');
-	assert.equal(appArmorProfile(null, 'localhost/mine', { appArmor: true }), 'mine');
-	assert.equal(appArmorProfile(null, 'runtime/default', { appArmor: false }), undefined);
-	assert.throws(() => appArmorProfile(local, '', { appArmor: false }), { condition: 'FAILED_PRECONDITION' });
+test('AppArmor profiles are chosen by the field, or else by the deprecated one', () => {
+	const local = (localhost_ref: string) => ({ profile_type: 'Localhost', localhost_ref }) as const;
+	const mine = { kind: 'localhost', ref: 'mine' };
+	assert.deepEqual(appArmorChoice(local('mine'), 'unconfined'), mine);
+	assert.deepEqual(appArmorChoice(local('localhost/mine'), ''), mine);
+	assert.deepEqual(appArmorChoice(null, 'localhost/mine'), mine);
+	assert.deepEqual(appArmorChoice(null, 'runtime/default'), { kind: 'default' });
+	assert.equal(appArmorChoice(null, ''), undefined);
+	for (const ref of ['', 'localhost/', 'a\nb', 'x'.repeat(2000)])
+		assert.throws(() => appArmorChoice(local(ref)), { condition: 'INVALID_ARGUMENT' }, ref);
+});
+
+test('SELinux is refused where the kernel lacks it', () => {
 	const label = { user: 'u', role: 'r', type: 't', level: 's0' };
 	assert.equal(seLinuxLabel(label, { seLinux: true }), 'u:r:t:s0');
 	assert.equal(seLinuxLabel({ user: '', role: '', type: '', level: '' }, { seLinux: false }), undefined);
