@@ -11,7 +11,7 @@ import { checkContainerMetadata, containerName } from './metadata.ts';
 import { checkMounts } from './mounts.ts';
 import { pidNamespace } from './pid-namespace.ts';
 import { appArmorChoice } from './profile-choice.ts';
-import { seccompProfile, seLinuxLabel } from './security-profile.ts';
+import { seccompProfile } from './security-profile.ts';
 import { criSignal, signalNumber, stopSignalOf } from './stop-signal.ts';
 import { merged } from './update-resources.ts';
 
@@ -172,16 +172,6 @@ test('AppArmor profiles are chosen by the field, or else by the deprecated one',
 	assert.equal(appArmorChoice(null, ''), undefined);
 	for (const ref of ['', 'localhost/', 'a\nb', 'x'.repeat(2000)])
 		assert.throws(() => appArmorChoice(local(ref)), { condition: 'INVALID_ARGUMENT' }, ref);
-});
-
-test('SELinux is refused where the kernel lacks it', () => {
-	const label = { user: 'u', role: 'r', type: 't', level: 's0' };
-	assert.equal(seLinuxLabel(label, { seLinux: true }), 'u:r:t:s0');
-	assert.equal(seLinuxLabel({ user: '', role: '', type: '', level: '' }, { seLinux: false }), undefined);
-	assert.throws(() => seLinuxLabel(label, { seLinux: false }), { condition: 'FAILED_PRECONDITION' });
-	assert.throws(() => seLinuxLabel({ ...label, user: '' }, { seLinux: true }), {
-		condition: 'INVALID_ARGUMENT',
-	});
 });
 
 test('seccomp: unconfined is no profile; unknown and missing ones are named', async () => {

@@ -2,9 +2,8 @@ import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { failedPrecondition, invalidArgument, messageOf, type StatusError } from '#base/errors.ts';
-import type { SELinuxOption, SecurityProfile } from '#cri-api';
+import type { SecurityProfile } from '#cri-api';
 import { loadSeccompProfile, type OciSeccomp } from '#runtime';
-import type { HostFacts } from '../spec/host-facts.ts';
 import { profileChoice } from './profile-choice.ts';
 
 /**
@@ -36,23 +35,6 @@ export async function seccompProfile(
 			cause: error,
 		});
 	}
-}
-
-/** The SELinux label for the exec. */
-export function seLinuxLabel(
-	options: SELinuxOption | null | undefined,
-	host: Pick<HostFacts, 'seLinux'>,
-): string | undefined {
-	if (options === null || options === undefined) return undefined;
-	const parts = [options.user, options.role, options.type, options.level];
-	if (parts.every((part) => part === '')) return undefined;
-	const label = parts.join(':');
-	if (!host.seLinux)
-		throw failedPrecondition(`SELinux label ${label} cannot be applied: this kernel has no SELinux`);
-	if (parts.some((part) => part === '')) {
-		throw invalidArgument(`SELinux label ${label} is not whole: user, role, type and level are all needed`);
-	}
-	return label;
 }
 
 interface Loaded {

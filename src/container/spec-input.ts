@@ -14,7 +14,8 @@ import { resolveImageVolumes } from './image-volumes.ts';
 import { resolveMounts } from './mounts.ts';
 import { pidNamespace } from './pid-namespace.ts';
 import { appArmorChoice } from './profile-choice.ts';
-import { seccompProfile, seLinuxLabel } from './security-profile.ts';
+import { seccompProfile } from './security-profile.ts';
+import { seLinuxLabels } from './selinux.ts';
 import { stateOf } from './types.ts';
 import { checkUserMapped, resolveUser } from './users.ts';
 import type { Volume } from './volumes.ts';
@@ -68,7 +69,7 @@ export async function containerSpecInput(
 		edits: cdi.edits,
 		seccomp,
 		appArmorProfile,
-		seLinuxLabel: seLinuxLabel(security?.selinux_options, host),
+		seLinux: seLinuxLabels(security?.selinux_options, host, privileged),
 		pid: pidNamespace(security?.namespace_options, {
 			sandboxId: sandbox.metadata.id,
 			namespaces,

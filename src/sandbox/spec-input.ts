@@ -1,5 +1,6 @@
 import { appArmorChoice } from '../container/profile-choice.ts';
-import { seccompProfile, seLinuxLabel } from '../container/security-profile.ts';
+import { seccompProfile } from '../container/security-profile.ts';
+import { seLinuxLabels } from '../container/selinux.ts';
 import { checkUserMapped, idOf } from '../container/users.ts';
 import type { Daemon } from '../server/types.ts';
 import type { PodNamespaces, SandboxSpecInput } from '../spec/input.ts';
@@ -45,7 +46,7 @@ export async function sandboxSpecInput(
 					ownDefault: PAUSE_FILTER,
 				}),
 		appArmorProfile: choice && (await appArmor.profileFor(choice)),
-		seLinuxLabel: seLinuxLabel(security?.selinux_options, host),
+		seLinux: seLinuxLabels(security?.selinux_options, host, privileged),
 		hooks,
 		cgroupsPath: cgroupsPathOf(metadata.cgroupParent, config.instance, metadata.id),
 		host,

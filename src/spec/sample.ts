@@ -137,7 +137,7 @@ export function sampleContainer(
 		edits: { env: [], mounts: [], hooks: {} },
 		seccomp: undefined,
 		appArmorProfile: undefined,
-		seLinuxLabel: undefined,
+		seLinux: undefined,
 		pid: { mode: 'own' },
 		sandbox: {
 			id: 's1',
@@ -168,7 +168,7 @@ export function sampleSandbox(change: Partial<SandboxSpecInput> = {}): SandboxSp
 		sysctls: {},
 		seccomp: undefined,
 		appArmorProfile: undefined,
-		seLinuxLabel: undefined,
+		seLinux: undefined,
 		hooks: {},
 		cgroupsPath: '/gantry/gantry-s1',
 		host: HOST,
