@@ -92,6 +92,16 @@ describe('a kernel with AppArmor', { skip: !hasAppArmor && noAppArmor }, () => {
 		await refused('echo core > /proc/sys/kernel/core_pattern');
 		await refused('echo h > /proc/sysrq-trigger');
 		await refused('cat /proc/kcore');
+		const free = await bed.run(
+			pod,
+			security({
+				apparmor: { profile_type: 'Unconfined' },
+				capabilities: { add_capabilities: ['ALL'] },
+				masked_paths: [],
+				readonly_paths: [],
+			}),
+		);
+		await bed.sh(free, 'mount -t tmpfs tmpfs /data');
 		assert.equal(
 			await bed.sh(id, 'echo 4097 > /proc/sys/kernel/shmmni; cat /proc/sys/kernel/shmmni'),
 			'4097',
