@@ -96,10 +96,11 @@ export async function closeStores(daemon: Daemon): Promise<void> {
 	const isUsed = sandboxes
 		.list()
 		.some(({ metadata, status }) => !metadata.hostNetwork && !status.networkReleased);
-	if (sandboxes.list().length === 0) await appArmor.removeOwn();
+	const isIdle = sandboxes.list().length === 0;
 	sandboxes.close();
 	await network.close({ removeHostParts: !isUsed });
 	await images[Symbol.asyncDispose]();
+	if (isIdle) await appArmor.removeOwn();
 }
 
 function openImages(
