@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ContainerConfigInit, LinuxContainerSecurityContextInit } from '#cri-api';
 import { read } from '../support/machine.ts';
@@ -175,6 +176,21 @@ describe('a kernel with AppArmor', { skip: !hasAppArmor && noAppArmor }, () => {
 			writeFileSync(`${FOLDER}/.remove`, own);
 			assert.equal(await look(), `${own} (enforce)`);
 		}
+	});
+
+	test('restored processes are in the profile that they were saved in', async (t) => {
+		const { problem } = await bed.daemon.criu.look();
+		if (problem !== '') return t.skip(`restored processes were NOT looked at: ${problem}`);
+		const pod_sandbox_id = await bed.runPod();
+		await bed.run(pod_sandbox_id);
+		const path = join(bed.folder, 'checkpoint');
+		await bed.cri.CheckpointPod({ pod_sandbox_id, output_path: path });
+		await bed.cri.RemovePodSandbox({ pod_sandbox_id });
+		const answer = await bed.cri.RestorePod({ checkpoint_path: path, config: bed.podConfig() });
+		const id = answer.restored_containers[0]?.container_id ?? '';
+		await bed.cri.StartContainer({ container_id: id });
+		assert.equal(labelOf(bed.daemon.containers.get(id)?.status.process?.pid), `${own} (enforce)`);
+		assert.equal(await bed.sh(id, LABEL), `${own} (enforce)`);
 	});
 
 	test('a daemon that comes back runs exec processes in the profile of the container', async () => {
