@@ -54,6 +54,8 @@ async function startParts(config: Config, log: Log, started: Rollback): Promise<
 	await writeDataVersion(config, log);
 	const daemon = await openStores(config, log, cgroups, launcher);
 	started.push('the stores', () => closeStores(daemon));
+	// Takes tens of milliseconds; the first container waits for it, nobody else does.
+	void daemon.appArmor.prepare();
 	const half = await takeOver(daemon);
 	const metrics = await startMetrics(daemon);
 	started.push('the metrics server', async () => await metrics?.[Symbol.asyncDispose]());

@@ -135,6 +135,9 @@ int idmap_mount(struct plan *plan, int mount, const struct list *uid_map, const 
 uint64_t mount_attributes(uint64_t flags); /* MS_* to MOUNT_ATTR_* */
 /* The name of a flag that belongs to a whole file system and not to one mount of it; NULL when there is none. */
 const char *superblock_flag(uint64_t flags);
+/* The next of mount options between commas, as mount(8) reads them: what stands in quotes keeps its commas, for a label
+ * has some (context="u:r:t:s0:c1,c2"); the quotes are taken away. NULL after the last one. */
+char *next_option(char **rest);
 /* A new file system as a detached mount. */
 int make_file_system(const char *type, const char *source, uint64_t flags, const char *data, struct failure *failure);
 /* A mount's target in the root, made when missing. type: of the file system, or "bind". */

@@ -69,6 +69,19 @@ const char *kernel_message(int context, char *buffer, size_t size)
 	return buffer;
 }
 
+char *next_option(char **rest)
+{
+	char *option = *rest, *from = option, *to = option;
+	bool quoted = false;
+	if (!option) return NULL;
+	for (; *from && (quoted || *from != ','); from++)
+		if (*from == '"') quoted = !quoted;
+		else *to++ = *from;
+	*rest = *from ? from + 1 : NULL;
+	*to = 0;
+	return option;
+}
+
 static int set_option(int context, char *option)
 {
 	char *equals = strchr(option, '=');
@@ -85,7 +98,7 @@ static int set_options(int context, const char *data, struct failure *failure, c
 	AUTO_FREE char *copy = strdup(data);
 	if (!copy) return fail(failure, ENOMEM, "no memory for the options of %s", what);
 	char *rest = copy;
-	for (char *option; (option = strsep(&rest, ","));) {
+	for (char *option; (option = next_option(&rest));) {
 		if (*option == 0 || set_option(context, option) == 0) continue;
 		int err = errno;
 		return fail(failure, err, "%s does not take the option %.100s%s", what, option, kernel_message(context, message, sizeof message));

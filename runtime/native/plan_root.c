@@ -61,7 +61,7 @@ static int set_overlay_options(int context, const char *options, struct failure 
 	AUTO_FREE char *copy = strdup(options);
 	char *rest = copy;
 	if (!copy) return fail(failure, ENOMEM, "no memory for the options of the overlay");
-	for (char *option; (option = strsep(&rest, ","));) {
+	for (char *option; (option = next_option(&rest));) {
 		if (*option == 0) continue;
 		char *value = strchr(option, '=');
 		if (value) *value++ = 0;

@@ -192,6 +192,11 @@ export const OPTIONS = {
 		default: 'conf/seccomp.json',
 		doc: 'Seccomp profile RuntimeDefault, in the OCI format.',
 	},
+	'runtime.apparmor_profile': {
+		kind: matching('the name of an AppArmor profile, or nothing', /^(?!unconfined$)[\x21-\x7e]{0,250}$/),
+		default: 'default',
+		doc: "AppArmor profile RuntimeDefault, also of containers that ask for none, where the kernel has AppArmor. default: Gantry's own, <instance>-default, loaded by apparmor_parser. Another name: one that is loaded already. Empty: none.",
+	},
 	'runtime.native_folder': {
 		kind: installedPath,
 		default: 'runtime/native/build',

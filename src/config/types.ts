@@ -43,6 +43,7 @@ export interface Config {
 	readonly cgroup: { readonly manager: 'cgroupfs' };
 	readonly runtime: {
 		readonly seccompProfile: string;
+		readonly apparmorProfile: string;
 		/** Folder of gantry-shim, gantry-hook and pause. */
 		readonly nativeFolder: string;
 		readonly cdiSpecDirs: readonly string[];

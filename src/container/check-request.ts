@@ -20,6 +20,7 @@ import { checkImageMaps, findImageVolumes, type ImageVolume } from './image-volu
 import { logPathOf } from './log-path.ts';
 import { checkContainerMetadata } from './metadata.ts';
 import { checkMounts } from './mounts.ts';
+import { seLinuxLabels } from './selinux.ts';
 import { checkGroupHasUser, checkOneUser } from './users.ts';
 
 /** A request that has been checked, with the objects that it names. */
@@ -44,12 +45,14 @@ export function checkContainerRequest(daemon: Daemon, request: CreateContainerRe
 	const sandbox = readySandbox(daemon, request.pod_sandbox_id);
 	if (config.windows !== null) throw invalidArgument('config.windows is set, but this node runs Linux');
 	checkEnvironment(config.envs);
-	checkMounts(config.mounts, daemon.containers.host, daemon.features);
+	const security = config.linux?.security_context ?? undefined;
+	const privileged = checkPrivileged(security, sandbox);
+	const labels = seLinuxLabels(security?.selinux_options, daemon.containers.host, privileged);
+	checkMounts(config.mounts, labels !== undefined, daemon.features);
 	checkClasses('annotations', config.annotations);
 	checkSameSandbox(request.sandbox_config, sandbox);
 	checkDevices(config.devices);
 	if (config.working_dir.includes('\0')) throw invalidArgument('working_dir has a NUL character in it');
-	const security = config.linux?.security_context ?? undefined;
 	checkGroupHasUser(security);
 	checkOneUser(security);
 	const imageVolumes = findImageVolumes(daemon, config.mounts);
@@ -65,7 +68,7 @@ export function checkContainerRequest(daemon: Daemon, request: CreateContainerRe
 		imageVolumes,
 		cdiDevices: requestedDevices(config),
 		security,
-		privileged: checkPrivileged(security, sandbox),
+		privileged,
 		logPath: logPathOf(sandbox.metadata.config.log_directory, config.log_path),
 	};
 }

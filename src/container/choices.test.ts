@@ -10,7 +10,8 @@ import { logPathOf } from './log-path.ts';
 import { checkContainerMetadata, containerName } from './metadata.ts';
 import { checkMounts } from './mounts.ts';
 import { pidNamespace } from './pid-namespace.ts';
-import { appArmorProfile, seccompProfile, seLinuxLabel } from './security-profile.ts';
+import { appArmorChoice } from './profile-choice.ts';
+import { seccompProfile } from './security-profile.ts';
 import { criSignal, signalNumber, stopSignalOf } from './stop-signal.ts';
 import { merged } from './update-resources.ts';
 
@@ -121,10 +122,10 @@ const FEATURES = {
 	kernel: '6.8.0',
 };
 
-test('a volume is not relabelled: refused where there are labels', () => {
+test('a volume is not relabelled: refused for a container with a label', () => {
 	const mount: Mount = { ...MOUNT, selinux_relabel: true };
-	checkMounts([mount], { seLinux: false }, FEATURES);
-	assert.throws(() => checkMounts([mount], { seLinux: true }, FEATURES), {
+	checkMounts([mount], false, FEATURES);
+	assert.throws(() => checkMounts([mount], true, FEATURES), {
 		condition: 'UNIMPLEMENTED',
 		message: /mounts\[0\]\.selinux_relabel.*\/srv\/data/,
 	});
@@ -134,11 +135,11 @@ test('what the kernel cannot do with a mount is told in the words that kubelets 
 	const old = { ...FEATURES, recursiveReadOnlyMounts: false, idmappedMounts: false, kernel: '5.10.0' };
 	const mount: Mount = { ...MOUNT, readonly: true };
 	const refused = (change: Partial<Mount>, message: RegExp) =>
-		assert.throws(() => checkMounts([{ ...mount, ...change }], { seLinux: false }, old), {
+		assert.throws(() => checkMounts([{ ...mount, ...change }], false, old), {
 			condition: 'FAILED_PRECONDITION',
 			message,
 		});
-	checkMounts([mount], { seLinux: false }, old);
+	checkMounts([mount], false, old);
 	refused({ recursive_read_only: true }, /^RROUnsupported: mounts\[0\]\.recursive_read_only.*5\.10\.0/);
 	const map = [{ host_id: 5, container_id: 0, length: 1 }];
 	refused({ uidMappings: map, gidMappings: map }, /cannot idmap mounts/);
@@ -161,19 +162,16 @@ test('an update adds to the limits in force, for huge pages by their size', () =
 	]);
 });
 
-test('AppArmor and SELinux are refused where the kernel lacks them', () => {
-	const local = { profile_type: 'Localhost', localhost_ref: 'mine' } as const;
-	assert.equal(appArmorProfile(local, '', { appArmor: true }), 'mine');
-	assert.equal(appArmorProfile(null, 'localhost/mine', { appArmor: true }), 'mine');
-	assert.equal(appArmorProfile(null, 'runtime/default', { appArmor: false }), undefined);
-	assert.throws(() => appArmorProfile(local, '', { appArmor: false }), { condition: 'FAILED_PRECONDITION' });
-	const label = { user: 'u', role: 'r', type: 't', level: 's0' };
-	assert.equal(seLinuxLabel(label, { seLinux: true }), 'u:r:t:s0');
-	assert.equal(seLinuxLabel({ user: '', role: '', type: '', level: '' }, { seLinux: false }), undefined);
-	assert.throws(() => seLinuxLabel(label, { seLinux: false }), { condition: 'FAILED_PRECONDITION' });
-	assert.throws(() => seLinuxLabel({ ...label, user: '' }, { seLinux: true }), {
-		condition: 'INVALID_ARGUMENT',
-	});
+test('AppArmor profiles are chosen by the field, or else by the deprecated one', () => {
+	const local = (localhost_ref: string) => ({ profile_type: 'Localhost', localhost_ref }) as const;
+	const mine = { kind: 'localhost', ref: 'mine' };
+	assert.deepEqual(appArmorChoice(local('mine'), 'unconfined'), mine);
+	assert.deepEqual(appArmorChoice(local('localhost/mine'), ''), mine);
+	assert.deepEqual(appArmorChoice(null, 'localhost/mine'), mine);
+	assert.deepEqual(appArmorChoice(null, 'runtime/default'), { kind: 'default' });
+	assert.equal(appArmorChoice(null, ''), undefined);
+	for (const ref of ['', 'localhost/', 'a\nb', 'x'.repeat(2000)])
+		assert.throws(() => appArmorChoice(local(ref)), { condition: 'INVALID_ARGUMENT' }, ref);
 });
 
 test('seccomp: unconfined is no profile; unknown and missing ones are named', async () => {

@@ -10,7 +10,6 @@ import {
 import type { IDMapping, Mount, MountPropagation } from '#cri-api';
 import type { RuntimeFeatures } from '#runtime';
 import { idMappings } from '../sandbox/namespaces.ts';
-import type { HostFacts } from '../spec/host-facts.ts';
 import type { ResolvedMount } from '../spec/input.ts';
 import { checkImageMount, destinationOf } from './image-volumes.ts';
 import { type HostMount, mountOf, readMounts } from './mount-table.ts';
@@ -24,16 +23,14 @@ const PROPAGATION: Readonly<Record<MountPropagation, string>> = {
 /** What CRI names as `mount_options`. */
 const EXTRA_OPTIONS = new Set(['noexec', 'nodev', 'nosuid']);
 
-/** INVALID_ARGUMENT or UNIMPLEMENTED for a mount that cannot be honoured whatever is on the node. */
-export function checkMounts(
-	mounts: readonly Mount[],
-	host: Pick<HostFacts, 'seLinux'>,
-	features: RuntimeFeatures,
-): void {
+/**
+ * INVALID_ARGUMENT or UNIMPLEMENTED for a mount that cannot be honoured whatever is on the node. `hasLabel`: the
+ * container runs with an SELinux label, which volumes would have to get; without one there is nothing to change.
+ */
+export function checkMounts(mounts: readonly Mount[], hasLabel: boolean, features: RuntimeFeatures): void {
 	for (const [index, mount] of mounts.entries()) {
 		checkMount(`mounts[${index}]`, mount, features);
-		// Without SELinux there are no labels, and nothing to change.
-		if (mount.selinux_relabel && host.seLinux) throw cannotRelabel(`mounts[${index}]`, mount);
+		if (mount.selinux_relabel && hasLabel) throw cannotRelabel(`mounts[${index}]`, mount);
 	}
 }
 

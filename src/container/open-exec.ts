@@ -34,10 +34,11 @@ export async function openExec(
 	args: readonly string[],
 	options: CommandOptions,
 ): Promise<ProcessStream> {
-	const { containers } = daemon;
+	const { appArmor, containers } = daemon;
 	const { metadata } = container;
 	const shim = runningShim(daemon, container, 'run a command in');
 	const spec = await specOf(metadata);
+	await appArmor.keepLoaded(spec.process?.apparmorProfile);
 	const { terminal = false } = options;
 	try {
 		return await shim.exec({

@@ -2,14 +2,9 @@ import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { failedPrecondition, invalidArgument, messageOf, type StatusError } from '#base/errors.ts';
-import type { SELinuxOption, SecurityProfile } from '#cri-api';
+import type { SecurityProfile } from '#cri-api';
 import { loadSeccompProfile, type OciSeccomp } from '#runtime';
-import type { HostFacts } from '../spec/host-facts.ts';
-
-/** A seccomp or AppArmor choice after the deprecated fields have been taken into account. */
-type Choice =
-	| { readonly kind: 'default' | 'unconfined' }
-	| { readonly kind: 'localhost'; readonly ref: string };
+import { profileChoice } from './profile-choice.ts';
 
 /**
  * The system call filter of a container or sandbox. Without any choice there is none: the kubelet always chooses,
@@ -25,7 +20,7 @@ export async function seccompProfile(
 		readonly ownDefault?: OciSeccomp;
 	},
 ): Promise<OciSeccomp | undefined> {
-	const choice = choose(profile, deprecatedPath, 'linux.security_context.seccomp');
+	const choice = profileChoice(profile, deprecatedPath, 'linux.security_context.seccomp');
 	if (choice === undefined || choice.kind === 'unconfined') return undefined;
 	if (choice.kind === 'localhost' && !choice.ref.startsWith('/')) {
 		throw invalidArgument(`The seccomp profile ${JSON.stringify(choice.ref)} is not an absolute path`);
@@ -40,58 +35,6 @@ export async function seccompProfile(
 			cause: error,
 		});
 	}
-}
-
-/** The AppArmor profile for the exec. RuntimeDefault is no profile: this runtime brings none of its own. */
-export function appArmorProfile(
-	profile: SecurityProfile | null | undefined,
-	deprecatedName: string | undefined,
-	host: Pick<HostFacts, 'appArmor'>,
-): string | undefined {
-	const choice = choose(profile, deprecatedName, 'linux.security_context.apparmor');
-	if (choice?.kind !== 'localhost')
-		return choice?.kind === 'unconfined' && host.appArmor ? 'unconfined' : undefined;
-	if (!host.appArmor)
-		throw failedPrecondition(`AppArmor profile ${choice.ref} cannot be applied: this kernel has no AppArmor`);
-	return choice.ref;
-}
-
-/** The SELinux label for the exec. */
-export function seLinuxLabel(
-	options: SELinuxOption | null | undefined,
-	host: Pick<HostFacts, 'seLinux'>,
-): string | undefined {
-	if (options === null || options === undefined) return undefined;
-	const parts = [options.user, options.role, options.type, options.level];
-	if (parts.every((part) => part === '')) return undefined;
-	const label = parts.join(':');
-	if (!host.seLinux)
-		throw failedPrecondition(`SELinux label ${label} cannot be applied: this kernel has no SELinux`);
-	if (parts.some((part) => part === '')) {
-		throw invalidArgument(`SELinux label ${label} is not whole: user, role, type and level are all needed`);
-	}
-	return label;
-}
-
-function choose(
-	profile: SecurityProfile | null | undefined,
-	deprecated: string | undefined,
-	field: string,
-): Choice | undefined {
-	if (profile !== null && profile !== undefined) {
-		if (profile.profile_type === 'RuntimeDefault') return { kind: 'default' };
-		if (profile.profile_type === 'Unconfined') return { kind: 'unconfined' };
-		if (profile.localhost_ref === '') throw invalidArgument(`${field}.localhost_ref is empty`);
-		return { kind: 'localhost', ref: profile.localhost_ref };
-	}
-	if (deprecated === undefined || deprecated === '') return undefined;
-	if (deprecated === 'runtime/default' || deprecated === 'docker/default') return { kind: 'default' };
-	if (deprecated === 'unconfined') return { kind: 'unconfined' };
-	if (deprecated.startsWith('localhost/'))
-		return { kind: 'localhost', ref: deprecated.slice('localhost/'.length) };
-	throw invalidArgument(
-		`${field}: unknown profile ${JSON.stringify(deprecated)}, expected runtime/default, unconfined or localhost/NAME`,
-	);
 }
 
 interface Loaded {

@@ -13,7 +13,9 @@ import type { ImageTree } from './image-tree.ts';
 import { resolveImageVolumes } from './image-volumes.ts';
 import { resolveMounts } from './mounts.ts';
 import { pidNamespace } from './pid-namespace.ts';
-import { appArmorProfile, seccompProfile, seLinuxLabel } from './security-profile.ts';
+import { appArmorChoice } from './profile-choice.ts';
+import { seccompProfile } from './security-profile.ts';
+import { seLinuxLabels } from './selinux.ts';
 import { stateOf } from './types.ts';
 import { checkUserMapped, resolveUser } from './users.ts';
 import type { Volume } from './volumes.ts';
@@ -34,7 +36,7 @@ export async function containerSpecInput(
 	const defaults = daemon.config.runtime;
 	const namespaces = podNamespaces(sandbox.metadata.config.linux?.security_context?.namespace_options);
 	const capabilities = containerCapabilities({ privileged, security, host, defaults });
-	const [found, mounts, images, requested, cdi, seccomp] = await Promise.all([
+	const [found, mounts, images, requested, cdi, seccomp, appArmorProfile] = await Promise.all([
 		resolveUser(security, image.config.user, made.tree),
 		resolveMounts(config.mounts),
 		resolveImageVolumes(daemon, request.imageVolumes),
@@ -46,6 +48,9 @@ export async function containerSpecInput(
 					defaultPath: defaults.seccompProfile,
 					capabilities,
 				}),
+		privileged
+			? undefined
+			: daemon.appArmor.containerProfile(appArmorChoice(security?.apparmor, security?.apparmor_profile)),
 	]);
 	const user = { ...found, groups: [...new Set([...found.groups, ...cdi.groups])] };
 	checkUserMapped(user, namespaces.user);
@@ -63,10 +68,8 @@ export async function containerSpecInput(
 		devices: withCdiDevices(requested, cdi.devices, user),
 		edits: cdi.edits,
 		seccomp,
-		appArmorProfile: privileged
-			? undefined
-			: appArmorProfile(security?.apparmor, security?.apparmor_profile, host),
-		seLinuxLabel: seLinuxLabel(security?.selinux_options, host),
+		appArmorProfile,
+		seLinux: seLinuxLabels(security?.selinux_options, host, privileged),
 		pid: pidNamespace(security?.namespace_options, {
 			sandboxId: sandbox.metadata.id,
 			namespaces,

@@ -1,4 +1,6 @@
-import { appArmorProfile, seccompProfile, seLinuxLabel } from '../container/security-profile.ts';
+import { appArmorChoice } from '../container/profile-choice.ts';
+import { seccompProfile } from '../container/security-profile.ts';
+import { seLinuxLabels } from '../container/selinux.ts';
 import { checkUserMapped, idOf } from '../container/users.ts';
 import type { Daemon } from '../server/types.ts';
 import type { PodNamespaces, SandboxSpecInput } from '../spec/input.ts';
@@ -10,7 +12,7 @@ import type { SandboxMetadata } from './types.ts';
 
 /** Gathers what a sandbox's spec follows from. */
 export async function sandboxSpecInput(
-	{ config, containers }: Pick<Daemon, 'config' | 'containers'>,
+	{ config, containers, appArmor }: Pick<Daemon, 'config' | 'containers' | 'appArmor'>,
 	{
 		metadata,
 		hostname,
@@ -26,6 +28,7 @@ export async function sandboxSpecInput(
 	const { security, namespaces, sysctls } = request;
 	const { host } = containers;
 	const privileged = security?.privileged ?? false;
+	const choice = privileged ? undefined : appArmorChoice(security?.apparmor);
 	return {
 		id: metadata.id,
 		config: metadata.config,
@@ -42,8 +45,8 @@ export async function sandboxSpecInput(
 					capabilities: [],
 					ownDefault: PAUSE_FILTER,
 				}),
-		appArmorProfile: appArmorProfile(security?.apparmor, undefined, host),
-		seLinuxLabel: seLinuxLabel(security?.selinux_options, host),
+		appArmorProfile: choice && (await appArmor.profileFor(choice)),
+		seLinux: seLinuxLabels(security?.selinux_options, host, privileged),
 		hooks,
 		cgroupsPath: cgroupsPathOf(metadata.cgroupParent, config.instance, metadata.id),
 		host,

@@ -52,6 +52,7 @@ async function verboseInfo(daemon: Daemon): Promise<Record<string, string>> {
 			containers: daemon.containers.list().length,
 			images: daemon.images.list().length,
 		}),
+		appArmor: JSON.stringify(await daemon.appArmor.look()),
 		checkpoint: JSON.stringify(await criuOf(daemon)),
 		recentErrors: JSON.stringify(daemon.recentErrors.list()),
 		pulls: JSON.stringify(daemon.pulls.list()),

@@ -3,6 +3,7 @@ import type { Log } from '#base/log.ts';
 import type { RpcShapes, StreamRpcName, UnaryRpcName } from '#cri-api';
 import type { ImageStore } from '#images';
 import type { Cgroups, Criu, Launcher, RuntimeFeatures } from '#runtime';
+import type { AppArmor } from '../apparmor/app-armor.ts';
 import type { Config } from '../config/types.ts';
 import type { Containers } from '../container/containers.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -23,6 +24,8 @@ export interface Daemon {
 	readonly cgroups: Cgroups;
 	/** Saves and restores processes, where the machine has it. */
 	readonly criu: Criu;
+	/** Which AppArmor profile a process gets. */
+	readonly appArmor: AppArmor;
 	readonly images: ImageStore;
 	readonly network: NetworkProvider;
 	/** Reads (list, find, get) are synchronous and lock-free; mutations are the lifecycle operations. */

@@ -7,7 +7,6 @@ export interface HostFacts {
 	/** Capabilities that the daemon itself may give, with CAP_. */
 	readonly capabilities: readonly string[];
 	readonly cgroupVersion: 1 | 2;
-	readonly appArmor: boolean;
 	readonly seLinux: boolean;
 	/** The cgroups can limit swap. */
 	readonly swapLimit: boolean;
@@ -20,7 +19,6 @@ export function readHostFacts(cgroupVersion: 1 | 2): HostFacts {
 	return {
 		capabilities: boundingCapabilities(readFileSync('/proc/self/status', 'utf8')),
 		cgroupVersion,
-		appArmor: readText('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
 		seLinux: existsSync('/sys/fs/selinux/enforce'),
 		swapLimit: cgroupVersion === 2 || existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes'),
 		userNamespaces: isAtLeast(release(), 5, 19),
@@ -30,12 +28,4 @@ export function readHostFacts(cgroupVersion: 1 | 2): HostFacts {
 function boundingCapabilities(status: string): readonly string[] {
 	const bits = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
 	return CAPABILITIES.filter((_name, bit) => (bits >> BigInt(bit)) & 1n);
-}
-
-function readText(path: string): string {
-	try {
-		return readFileSync(path, 'utf8');
-	} catch {
-		return '';
-	}
 }

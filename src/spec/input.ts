@@ -59,6 +59,14 @@ export interface UserNamespaceMaps {
 	readonly gids: readonly OciIdMapping[];
 }
 
+/** SELinux labels of a container or sandbox. */
+export interface SeLinuxLabels {
+	/** Of its processes. */
+	readonly process: string;
+	/** Of the files of its root and other file systems made for it; undefined: the policy's for what they are. */
+	readonly mount: string | undefined;
+}
+
 /** The namespaces of a pod that containers take part in. */
 export interface PodNamespaces {
 	readonly hostNetwork: boolean;
@@ -87,7 +95,7 @@ export interface ContainerSpecInput {
 	readonly edits: DeviceEdits;
 	readonly seccomp: OciSeccomp | undefined;
 	readonly appArmorProfile: string | undefined;
-	readonly seLinuxLabel: string | undefined;
+	readonly seLinux: SeLinuxLabels | undefined;
 	readonly pid: PidNamespace;
 	readonly sandbox: {
 		readonly id: string;
@@ -117,7 +125,7 @@ export interface SandboxSpecInput {
 	readonly sysctls: Readonly<Record<string, string>>;
 	readonly seccomp: OciSeccomp | undefined;
 	readonly appArmorProfile: string | undefined;
-	readonly seLinuxLabel: string | undefined;
+	readonly seLinux: SeLinuxLabels | undefined;
 	readonly hooks: Pick<OciHooks, 'createRuntime' | 'poststop'>;
 	readonly cgroupsPath: string;
 	readonly host: HostFacts;

@@ -77,6 +77,7 @@ const CONTAINER: ContainerConfig = {
 
 const RUNTIME: Config['runtime'] = {
 	seccompProfile: '/seccomp.json',
+	apparmorProfile: 'default',
 	nativeFolder: '/native',
 	cdiSpecDirs: [],
 	privilegedWithoutHostDevices: false,
@@ -96,7 +97,6 @@ const RUNTIME: Config['runtime'] = {
 const HOST: ContainerSpecInput['host'] = {
 	capabilities: ['CAP_CHOWN', 'CAP_KILL', 'CAP_NET_ADMIN', 'CAP_SYS_ADMIN'],
 	cgroupVersion: 2,
-	appArmor: false,
 	seLinux: false,
 	swapLimit: true,
 	userNamespaces: true,
@@ -137,7 +137,7 @@ export function sampleContainer(
 		edits: { env: [], mounts: [], hooks: {} },
 		seccomp: undefined,
 		appArmorProfile: undefined,
-		seLinuxLabel: undefined,
+		seLinux: undefined,
 		pid: { mode: 'own' },
 		sandbox: {
 			id: 's1',
@@ -168,7 +168,7 @@ export function sampleSandbox(change: Partial<SandboxSpecInput> = {}): SandboxSp
 		sysctls: {},
 		seccomp: undefined,
 		appArmorProfile: undefined,
-		seLinuxLabel: undefined,
+		seLinux: undefined,
 		hooks: {},
 		cgroupsPath: '/gantry/gantry-s1',
 		host: HOST,

@@ -97,9 +97,11 @@ test('a privileged container has no filter, others have what was chosen', () => 
 	const input = sampleContainer({
 		security: { no_new_privs: true },
 		appArmorProfile: 'a',
-		seLinuxLabel: 'u:r:t:l',
+		seLinux: { process: 'u:r:t:l', mount: 'u:o:f:l' },
 	});
-	const { noNewPrivileges, apparmorProfile, selinuxLabel } = withSecurity(EMPTY_SPEC, input).process ?? {};
+	const { process, linux } = withSecurity(EMPTY_SPEC, input);
+	const { noNewPrivileges, apparmorProfile, selinuxLabel } = process ?? {};
+	assert.equal(linux?.mountLabel, 'u:o:f:l');
 	assert.deepEqual([noNewPrivileges, apparmorProfile, selinuxLabel], [true, 'a', 'u:r:t:l']);
 });
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Log } from '#base/log.ts';
 import { openImageStore } from '#images';
 import { type Cgroups, Criu, connectShim, nativeBinary, runtimeFeatures } from '#runtime';
+import { AppArmor } from '../apparmor/app-armor.ts';
 import type { Config } from '../config/types.ts';
 import { Containers } from '../container/containers.ts';
 import { stateName } from '../container/types.ts';
@@ -63,6 +64,12 @@ export async function openStores(
 		launcher,
 		cgroups,
 		criu: new Criu(launcher, config.runtime.criuPath),
+		appArmor: new AppArmor({
+			instance: config.instance,
+			profile: config.runtime.apparmorProfile,
+			launcher,
+			log,
+		}),
 		images: await openImages(config, log, launcher, metrics),
 		network: await openOwnNetwork(config, log, launcher),
 		sandboxes,
@@ -82,16 +89,18 @@ export async function openStores(
 	return daemon;
 }
 
-/** Closes what `openStores` opened. Shims live on; the network's host side goes when no sandbox needs it. */
+/** Closes what `openStores` opened. Shims live on; the network's host side and the AppArmor profile go when no sandbox needs them. */
 export async function closeStores(daemon: Daemon): Promise<void> {
-	const { sandboxes, network, images, streaming } = daemon;
+	const { appArmor, sandboxes, network, images, streaming } = daemon;
 	await streaming[Symbol.asyncDispose]();
 	const isUsed = sandboxes
 		.list()
 		.some(({ metadata, status }) => !metadata.hostNetwork && !status.networkReleased);
+	const isIdle = sandboxes.list().length === 0;
 	sandboxes.close();
 	await network.close({ removeHostParts: !isUsed });
 	await images[Symbol.asyncDispose]();
+	if (isIdle) await appArmor.removeOwn();
 }
 
 function openImages(

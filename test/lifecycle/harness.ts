@@ -20,6 +20,7 @@ import {
 	runtimeFeatures,
 	startLauncher,
 } from '#runtime';
+import { AppArmor } from '../../src/apparmor/app-armor.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/types.ts';
 import { Containers } from '../../src/container/containers.ts';
@@ -231,6 +232,7 @@ export class TestBed implements AsyncDisposable {
 		await daemon.streaming[Symbol.asyncDispose]();
 		daemon.sandboxes.close();
 		await daemon.network.close({ removeHostParts: true });
+		await daemon.appArmor.removeOwn();
 		await endOwnLauncher(launcher, daemon.config, daemon.cgroups);
 		assert.deepEqual(failures, []);
 		assert.deepEqual(this.leftObjects(), []);
@@ -278,6 +280,12 @@ export class TestBed implements AsyncDisposable {
 			launcher,
 			cgroups,
 			criu: new Criu(launcher, config.runtime.criuPath),
+			appArmor: new AppArmor({
+				instance: config.instance,
+				profile: config.runtime.apparmorProfile,
+				launcher,
+				log,
+			}),
 			images: this.images,
 			network,
 			sandboxes,

@@ -316,6 +316,22 @@ test('an idmapped bind shows the mapped owner', async () => {
 	);
 });
 
+test('what is quoted in mount options is one value, without its quotes', async () => {
+	assert.deepEqual(
+		await lines('quoted', 'stat -c %a /m; grep -o size=128k /proc/self/mounts', {
+			mounts: [mountFs('tmpfs', '/m', 0n, 'size="128k","mode"="0701"')],
+		}),
+		['701', 'size=128k'],
+	);
+	// A comma within quotes parts no options; the file system gets the value whole and does not like it.
+	await fails(
+		'comma',
+		{ mounts: [mountFs('tmpfs', '/m', 0n, 'mode="0700,size=1k"')] },
+		{ errno: 22, op: OPS.mount_fs.code },
+		/mode=0700,size=1k/,
+	);
+});
+
 test('mounts that cannot be', async () => {
 	await fails(
 		'nosource',

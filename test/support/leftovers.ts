@@ -23,6 +23,7 @@ export function leftoversOf(instance: string, folder: string): string[] {
 		...cgroupsOf(instance).map((path) => `cgroup ${path}`),
 		...linksOf(instance).map(({ name }) => `link ${name}`),
 		...tablesOf(instance).map((table) => `nftables ${table}`),
+		...profilesOf(instance).map((name) => `AppArmor profile ${name}`),
 		...ours.map(({ pid, words }) => `process ${pid} ${words.join(' ')}`),
 	];
 }
@@ -206,6 +207,12 @@ function linksOf(instance: string): ReturnType<typeof links> {
 
 const tablesOf = (instance: string): string[] =>
 	tables().filter((table) => table.endsWith(` gantry-${instance}`));
+
+/** Lines such as `NAME (enforce)`. */
+const profilesOf = (instance: string): string[] =>
+	read('/sys/kernel/security/apparmor/profiles')
+		.split('\n')
+		.filter((line) => line.startsWith(`${instance}-`));
 
 const isOf = (words: readonly string[], instance: string, folder: string): boolean =>
 	words.some(

@@ -7,6 +7,8 @@ export type Removal =
 	| { readonly how: 'cgroup'; readonly members: readonly CgroupMember[]; readonly keep?: boolean }
 	| { readonly how: 'unmount'; readonly path: string }
 	| { readonly how: 'tree'; readonly path: string }
+	/** Of AppArmor. */
+	| { readonly how: 'profile'; readonly name: string }
 	/** The daemon runs and knows the object: it is asked to remove it. */
 	| { readonly how: 'daemon'; readonly object: 'sandbox' | 'container'; readonly id: string }
 	/** By whoever found it (network, images): done while looking, when asked to fix. */

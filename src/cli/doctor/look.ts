@@ -10,6 +10,7 @@ import { findImages } from './images.ts';
 import { findMounts } from './mounts.ts';
 import { findNetwork } from './network.ts';
 import { findProcesses } from './processes.ts';
+import { findProfiles } from './profiles.ts';
 import { type RemoveByDaemon, repair } from './repair.ts';
 import { isOwned, type Owned, readOwned, type Scene } from './scene.ts';
 import { findUnfinished } from './unfinished.ts';
@@ -87,6 +88,7 @@ async function look(
 		findCgroups(scene),
 		findMounts(scene),
 		findNetwork(scene, launcher),
+		findProfiles(scene),
 		findUnfinished(scene),
 		findFiles(scene),
 		findImages(scene, launcher),

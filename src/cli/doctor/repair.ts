@@ -1,6 +1,7 @@
 import { rm, stat } from 'node:fs/promises';
 import { errnoOf, messageOf } from '#base/errors.ts';
 import { checkProcess, type Launcher, type Op } from '#runtime';
+import { appArmorKernel } from '../../apparmor/kernel.ts';
 import type { Config } from '../../config/types.ts';
 import { lockFolders } from '../../startup/folders.ts';
 import type { CgroupMember, Finding, Removal } from './finding.ts';
@@ -22,7 +23,16 @@ export interface RepairOptions {
 }
 
 /** Processes and cgroups first, because they hold the mounts; files last. */
-const ORDER: readonly Removal['how'][] = ['daemon', 'cgroup', 'kill', 'unmount', 'finder', 'tree', 'none'];
+const ORDER: readonly Removal['how'][] = [
+	'daemon',
+	'cgroup',
+	'kill',
+	'unmount',
+	'profile',
+	'finder',
+	'tree',
+	'none',
+];
 
 /** Takes findings away; returns a sentence for each that could not be. */
 export async function repair(options: RepairOptions): Promise<readonly string[]> {
@@ -68,6 +78,8 @@ async function remove(removal: Removal, { launcher, removeByDaemon }: RepairOpti
 		case 'unmount':
 			await launcher.teardown([{ op: 'unmount', path: removal.path, remove: 1 }]);
 			return;
+		case 'profile':
+			return await appArmorKernel().remove(removal.name);
 		case 'tree':
 			await rm(removal.path, { force: true }).catch(() => launcher.removeTree(removal.path));
 			return;
