@@ -39,9 +39,17 @@ export function refusal(url: string, status = 0, text = ''): Error {
 	return status < 500 ? invalidArgument(message) : unavailable(message);
 }
 
-/** Settles when it is handed on; rejects when the connection is gone. */
-export function send(duplex: Writable, data: Uint8Array | string): Promise<void> {
-	return new Promise((resolve, reject) => {
-		duplex.write(data, (error) => (error ? reject(error) : resolve()));
-	});
+/** Writes; settles when there is room for more, and rejects when the stream is gone. */
+export async function send(writable: Writable, ...parts: readonly Uint8Array[]): Promise<void> {
+	writable.cork();
+	for (const part of parts) writable.write(part);
+	writable.uncork();
+	if (writable.writableNeedDrain) await drained(writable);
+	if (writable.destroyed) throw writable.errored ?? new Error('it closed the connection');
+}
+
+function drained(writable: Writable): Promise<void> {
+	const { promise, resolve } = Promise.withResolvers<void>();
+	writable.on('drain', resolve).on('close', resolve);
+	return promise.finally(() => writable.off('drain', resolve).off('close', resolve));
 }
