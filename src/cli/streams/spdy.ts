@@ -17,7 +17,7 @@ export async function connectSpdy(url: string, options: ConnectOptions): Promise
 	});
 	request.end();
 	return await new Promise((resolve, reject) => {
-		request.once('error', (error) => reject(unreachable(url, error)));
+		request.once('error', (error) => reject(unreachable(url, error, options)));
 		request.once('response', async (response) => {
 			reject(refusal(url, response.statusCode, await readBody(response)));
 		});
