@@ -201,6 +201,7 @@ export interface StreamExit {
 /** A connection of its own to the shim. Output stops being read while the consumer is slow. */
 export interface ProcessStream extends AsyncDisposable {
 	readonly pid: number;
+	/** Data is good until the next is asked for: its memory is used again. */
 	readonly output: AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Buffer }>;
 	readonly exit: Promise<StreamExit>;
 	write(data: Uint8Array): Promise<void>;
@@ -210,7 +211,7 @@ export interface ProcessStream extends AsyncDisposable {
 
 /** A TCP connection to a port within a sandbox. Disposed before both sides have ended, the port's end is reset. */
 export interface ForwardStream extends AsyncDisposable {
-	/** Ends at the other side's half-close; throws UNAVAILABLE when the connection broke, FAILED_PRECONDITION when the sandbox ended. */
+	/** A chunk is good until the next is asked for. Ends at the other side's half-close; throws UNAVAILABLE when the connection broke, FAILED_PRECONDITION when the sandbox ended. */
 	readonly output: AsyncIterable<Buffer>;
 	/** Settles when there is room for more. */
 	write(data: Uint8Array): Promise<void>;

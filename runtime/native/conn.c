@@ -34,6 +34,12 @@ void conn_close(struct conn *conn)
 	release_out(conn);
 }
 
+void conn_trim(struct conn *conn)
+{
+	if (conn->in_size == 0) release_in(conn);
+	if (!conn_is_waiting(conn)) release_out(conn);
+}
+
 /* The size of the whole frame that starts with these bytes; 0: not known yet; -EPROTO. */
 static ssize_t frame_size(const uint8_t *data, size_t size)
 {
@@ -123,7 +129,10 @@ static int receive_partial(struct conn *conn, frame_handler handler, void *conte
 	conn->in = NULL;
 	conn->in_size = conn->in_capacity = 0;
 	int result = hand_over(conn, data, (size_t)whole, handler, context);
-	pages_free(data, capacity);
+	if (conn->keeps && !conn->in) {
+		conn->in = data;
+		conn->in_capacity = capacity;
+	} else pages_free(data, capacity);
 	return result < 0 ? result : 1;
 }
 
@@ -204,7 +213,8 @@ int conn_flush(struct conn *conn)
 		if (n == 0) return 1;
 		conn->out_at += (size_t)n;
 	}
-	release_out(conn);
+	conn->out_at = conn->out_size = 0;
+	if (!conn->keeps) release_out(conn);
 	return 0;
 }
 

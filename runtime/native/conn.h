@@ -22,6 +22,7 @@ struct frame {
 struct conn {
 	int fd;
 	bool greeted;	 /* HELLO came and WELCOME was sent */
+	bool keeps;	 /* buffers that are empty are kept for what comes next, until conn_trim: a stream would make them anew for each frame */
 	bool broken;	 /* a write failed: nothing more is sent, close it */
 	uint8_t *in;	 /* a frame that is not yet whole */
 	size_t in_size, in_capacity;
@@ -42,6 +43,8 @@ typedef int (*frame_handler)(void *context, struct conn *conn, const struct fram
 void conn_init(struct conn *conn, int fd);
 /* Closes the socket and frees the buffers. */
 void conn_close(struct conn *conn);
+/* Frees the buffers that are empty. */
+void conn_trim(struct conn *conn);
 
 /* Reads once into `buffer` (CONN_READ_BYTES, may be shared by all connections) and hands over every frame that is
  * now whole. Answers 1: read something, 0: nothing there now (EAGAIN), -EPIPE: the other side closed,

@@ -65,6 +65,7 @@ static int set_up(struct shim *shim)
 static void give_back(struct shim *shim)
 {
 	madvise(shim->buffer, CONN_READ_BYTES, MADV_DONTNEED);
+	for (struct client *client = shim->clients; client; client = client->next) conn_trim(&client->conn);
 #ifdef __GLIBC__ /* musl gives back by itself */
 	malloc_trim(0);
 #endif

@@ -205,6 +205,7 @@ static void client_ready(struct source *source, uint32_t events)
 	struct client *client = CONTAINER_OF(source, struct client, source);
 	struct shim *shim = client->shim;
 	if (events & EPOLLOUT) {
+		shim->buffer_used = true; /* its own are given back with it */
 		conn_flush(&client->conn);
 		if (client->process) process_resume(client->process);
 		if (client->forward) forward_resume(client->forward);
@@ -225,6 +226,7 @@ bool client_add(struct shim *shim, int fd, bool turned_away)
 	client->shim = shim;
 	client->turned_away = turned_away;
 	conn_init(&client->conn, fd);
+	client->conn.keeps = true;
 	client->source = (struct source){.fd = fd, .ready = client_ready};
 	client->next = shim->clients;
 	shim->clients = client;

@@ -241,22 +241,30 @@ static void drop_input(struct process *process)
 	process->in_at = process->in_size = 0;
 }
 
+/* As much as the process takes; answers how much, or -1 when it has closed its stdin. */
+static ssize_t write_input(struct process *process, const uint8_t *data, size_t size)
+{
+	size_t at = 0;
+	while (at < size) {
+		ssize_t n = write(process->in.fd, data + at, size - at);
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0 && errno == EAGAIN) break;
+		if (n < 0) return -1;
+		at += (size_t)n;
+	}
+	return (ssize_t)at;
+}
+
 /* Writes what is kept. When the process has closed its stdin the rest is dropped, as a shell's pipe would. */
 static void flush_input(struct process *process)
 {
 	struct loop *loop = &process->shim->loop;
-	while (process->in_at < process->in_size) {
-		ssize_t n = write(process->in.fd, process->in_data + process->in_at, process->in_size - process->in_at);
-		if (n < 0 && errno == EINTR) continue;
-		if (n < 0 && errno == EAGAIN) {
-			source_watch(loop, &process->in, EPOLLOUT);
-			return;
-		}
-		if (n < 0) {
-			process->in_close = true;
-			break;
-		}
-		process->in_at += (size_t)n;
+	ssize_t n = write_input(process, process->in_data + process->in_at, process->in_size - process->in_at);
+	if (n < 0) process->in_close = true;
+	else process->in_at += (size_t)n;
+	if (n >= 0 && process->in_at < process->in_size) {
+		source_watch(loop, &process->in, EPOLLOUT);
+		return;
 	}
 	drop_input(process);
 	source_watch(loop, &process->in, 0);
@@ -270,27 +278,38 @@ static void input_ready(struct source *source, uint32_t events)
 	flush_input(CONTAINER_OF(source, struct process, in));
 }
 
+/* False: no memory. */
+static bool keep_input(struct process *process, const uint8_t *data, size_t size)
+{
+	size_t kept = process->in_size - process->in_at;
+	uint8_t *all = malloc(kept + size);
+	if (!all) return false;
+	if (kept) memcpy(all, process->in_data + process->in_at, kept);
+	memcpy(all + kept, data, size);
+	free(process->in_data);
+	process->in_data = all;
+	process->in_at = 0;
+	process->in_size = kept + size;
+	source_watch(&process->shim->loop, &process->in, EPOLLOUT);
+	return true;
+}
+
 void process_stdin(struct process *process, struct client *client, struct bytes data)
 {
 	if (process->in.fd < 0 || process->in_close || data.size == 0) return;
 	/* A reader of one connection stops at the first frame that is not taken; others may add theirs once. */
-	size_t kept = process->in_size - process->in_at;
-	uint8_t *all = malloc(kept + data.size);
-	if (!all) {
+	ssize_t taken = process->in_data ? 0 : write_input(process, data.data, data.size);
+	if (taken < 0) {
+		source_close(&process->shim->loop, &process->in);
+		return;
+	}
+	if ((size_t)taken == data.size) return;
+	if (!keep_input(process, data.data + taken, data.size - (size_t)taken)) {
 		client_close(client);
 		return;
 	}
-	if (kept) memcpy(all, process->in_data + process->in_at, kept);
-	memcpy(all + kept, data.data, data.size);
-	free(process->in_data);
-	process->in_data = all;
-	process->in_at = 0;
-	process->in_size = kept + data.size;
-	flush_input(process);
-	if (process->in_data && client->process) {
-		client->stdin_blocked = true;
-		client_update(client);
-	}
+	client->stdin_blocked = true;
+	client_update(client);
 }
 
 void process_close_stdin(struct process *process)

@@ -287,6 +287,14 @@ export function encodeFrame<N extends MessageName>(type: N, requestId: number, b
 	return writer.slice(0);
 }
 
+/** What a STDIN begins with; its data follows, `bytes` long, and need not be copied. */
+export function stdinHead(bytes: number): Buffer {
+	const head = encodeFrame('STDIN', 0, { data: EMPTY });
+	head.writeUInt32LE(head.length - HEADER_BYTES + bytes, 0);
+	head.writeUInt32LE(bytes, HEADER_BYTES);
+	return head;
+}
+
 /** Encodes a plan to the `op` list that CREATE, EXEC, DELETE and TEARDOWN carry. */
 export function encodePlan(plan: readonly Op[]): Struct<'op'>[] {
 	const writer = new Writer(16 * 1024);
@@ -330,29 +338,67 @@ export function encodeBody<N extends MessageName>(type: N, body: Message<N>): Bu
 	return encodeFrame(type, 0, body).subarray(HEADER_BYTES);
 }
 
-/** Cuts a byte stream into frames. Throws RangeError on bytes that are no frame of ours; then close the connection. */
+/** Before the data of an OUTPUT: the header of the frame, its stream, and how long the data is. */
+const OUTPUT_HEAD_BYTES = HEADER_BYTES + 8;
+
+/**
+ * Cuts a byte stream into frames. An OUTPUT comes in pieces as its bytes arrive, each of them a frame, so that nothing
+ * of it is kept or copied. Throws RangeError on bytes that are no frame of ours; then close the connection.
+ */
 export class FrameDecoder {
 	#pending: Buffer[] = [];
 	#size = 0;
+	/** The OUTPUT that is under way. */
+	#output: { readonly requestId: number; readonly stream: number; left: number } | undefined;
 
-	/** Takes bytes and returns the frames that are now complete. */
+	/** Takes bytes and returns the frames that are now complete. The data of an OUTPUT is part of the bytes. */
 	push(chunk: Buffer): Frame[] {
 		this.#pending.push(chunk);
 		this.#size += chunk.length;
 		const frames: Frame[] = [];
-		while (this.#size >= HEADER_BYTES) {
-			const length = this.#first(HEADER_BYTES).readUInt32LE(0);
-			if (length > MAX_FRAME_BYTES)
-				throw new RangeError(`a frame of ${length} bytes; the limit is ${MAX_FRAME_BYTES}`);
-			if (this.#size < HEADER_BYTES + length) break;
-			const bytes = this.#first(HEADER_BYTES + length);
-			this.#pending[0] = bytes.subarray(HEADER_BYTES + length);
-			this.#size -= HEADER_BYTES + length;
-			frames.push(decodeFrame(bytes.subarray(0, HEADER_BYTES + length)));
-		}
-		// Even an empty rest holds the whole chunk, for as long as a quiet connection lives.
-		if (this.#size === 0) this.#pending = [];
+		for (let frame = this.#next(); frame !== undefined; frame = this.#next()) frames.push(frame);
+		// The memory of the chunk may be used for the next one.
+		const rest = this.#pending.at(-1);
+		if (rest?.buffer === chunk.buffer) this.#pending[this.#pending.length - 1] = Buffer.from(rest);
 		return frames;
+	}
+
+	#next(): Frame | undefined {
+		if (this.#output !== undefined) return this.#outputPiece(this.#output);
+		if (this.#size < HEADER_BYTES) return undefined;
+		const head = this.#first(HEADER_BYTES);
+		const length = head.readUInt32LE(0);
+		if (length > MAX_FRAME_BYTES)
+			throw new RangeError(`a frame of ${length} bytes; the limit is ${MAX_FRAME_BYTES}`);
+		if (head.readUInt16LE(4) === MESSAGES.OUTPUT.code) return this.#beginOutput(length);
+		if (this.#size < HEADER_BYTES + length) return undefined;
+		const bytes = Buffer.from(this.#first(HEADER_BYTES + length).subarray(0, HEADER_BYTES + length));
+		this.#drop(bytes.length);
+		return decodeFrame(bytes);
+	}
+
+	#beginOutput(length: number): Frame | undefined {
+		if (this.#size < OUTPUT_HEAD_BYTES) return undefined;
+		const head = this.#first(OUTPUT_HEAD_BYTES);
+		const left = head.readUInt32LE(HEADER_BYTES + 4);
+		if (length !== OUTPUT_HEAD_BYTES - HEADER_BYTES + left)
+			throw new RangeError(`OUTPUT takes ${length} bytes and says that ${left} of them are data`);
+		this.#output = { requestId: head.readUInt32LE(8), stream: head.readUInt32LE(HEADER_BYTES), left };
+		this.#drop(OUTPUT_HEAD_BYTES);
+		return this.#outputPiece(this.#output);
+	}
+
+	#outputPiece(output: {
+		readonly requestId: number;
+		readonly stream: number;
+		left: number;
+	}): Frame | undefined {
+		const data = (this.#pending[0] ?? EMPTY).subarray(0, output.left);
+		if (data.length === 0 && output.left > 0) return undefined;
+		output.left -= data.length;
+		this.#drop(data.length);
+		if (output.left === 0) this.#output = undefined;
+		return { type: 'OUTPUT', requestId: output.requestId, body: { stream: output.stream, data } };
 	}
 
 	/** The first buffer, made as long as this if it is shorter. Only what lies across two is copied: output is much. */
@@ -369,6 +415,13 @@ export class FrameDecoder {
 		}
 		this.#pending.unshift(joined);
 		return joined;
+	}
+
+	/** So many bytes of the first buffer are done with. */
+	#drop(bytes: number): void {
+		this.#size -= bytes;
+		const rest = this.#pending.shift()?.subarray(bytes);
+		if (rest !== undefined && rest.length > 0) this.#pending.unshift(rest);
 	}
 }
 

@@ -8,7 +8,7 @@ import {
 	resourceExhausted,
 	unavailable,
 } from '#base/errors.ts';
-import { encodeFrame, type Frame, FrameDecoder, type Message, type MessageName } from './codec.ts';
+import { encodeFrame, type Frame, FrameDecoder, type Message, type MessageName, stdinHead } from './codec.ts';
 import { explain, ProtocolError } from './errors.ts';
 import { OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION } from './schema.ts';
 
@@ -101,15 +101,29 @@ export class FrameConnection {
 		}
 	}
 
-	/** Sends a frame that has no reply; settles when there is room for more. */
+	/** Sends a frame that has no reply; settles when the kernel has it. */
 	async send<N extends MessageName>(type: N, body: Message<N>): Promise<void> {
 		if (this.#lost !== undefined) throw this.#gone(this.#lost);
-		if (this.#socket.write(encodeFrame(type, 0, body))) return;
-		const { promise, resolve } = Promise.withResolvers<void>();
-		this.#socket.once('drain', resolve);
-		await Promise.race([promise, this.ended]);
-		this.#socket.off('drain', resolve);
+		await this.#handOver(encodeFrame(type, 0, body));
 		if (this.#lost !== undefined) throw this.#gone(this.#lost);
+	}
+
+	/** Sends a STDIN; settles when the kernel has it. */
+	async sendStdin(data: Uint8Array): Promise<void> {
+		if (this.#lost !== undefined) throw this.#gone(this.#lost);
+		await this.#handOver(stdinHead(data.length), data);
+		if (this.#lost !== undefined) throw this.#gone(this.#lost);
+	}
+
+	/** Settles when the kernel has it, or the connection is gone. */
+	#handOver(...parts: readonly Uint8Array[]): Promise<void> {
+		return new Promise((resolve) => {
+			this.#socket.cork();
+			parts.forEach((part, index) => {
+				this.#socket.write(part, index === parts.length - 1 ? () => resolve() : undefined);
+			});
+			this.#socket.uncork();
+		});
 	}
 
 	/** Stops reading: the other side waits in turn. */
@@ -169,11 +183,35 @@ function expectReply<R extends MessageName>(frame: Frame, reply: R, peer: string
 	return frame.body as unknown as Message<R>;
 }
 
+/** What is read at once: little at first, for most streams are short; more when that was not enough. */
+const FIRST_READ_BYTES = 4 * 1024;
+const READ_BYTES = 256 * 1024;
+
 /**
- * A socket that is read to its end when the other side takes nothing more: a shim closes the stream of a process that
- * has ended while input for it is on its way, and what it has said before is the exit code.
+ * A socket that is read into the same memory again and again, so that much output is no garbage: whoever wants to keep
+ * what `data` brings pauses, or copies it. And it is read to its end when the other side takes nothing more: a shim
+ * closes the stream of a process that has ended while input for it is on its way, and what it has said before is the
+ * exit code.
  */
 class ReadingSocket extends Socket {
+	constructor() {
+		let memory = Buffer.allocUnsafeSlow(FIRST_READ_BYTES);
+		let wasFull = false;
+		super({
+			onread: {
+				buffer() {
+					if (wasFull && memory.length < READ_BYTES) memory = Buffer.allocUnsafeSlow(memory.length * 4);
+					return memory;
+				},
+				callback: (bytes) => {
+					wasFull = bytes === memory.length;
+					this.emit('data', memory.subarray(0, bytes));
+					return true;
+				},
+			},
+		});
+	}
+
 	override _write(chunk: unknown, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
 		super._write(chunk, encoding, unlessDeaf(done));
 	}

@@ -34,7 +34,7 @@ export class ShimForward implements ForwardStream {
 	async write(data: Uint8Array): Promise<void> {
 		for (let at = 0; at < data.length; at += CHUNK_BYTES) {
 			const chunk = data.subarray(at, at + CHUNK_BYTES);
-			await this.#orBroken(() => this.#connection.send('STDIN', { data: chunk }));
+			await this.#orBroken(() => this.#connection.sendStdin(chunk));
 		}
 	}
 
@@ -49,9 +49,8 @@ export class ShimForward implements ForwardStream {
 
 	#take(frame: Frame): void {
 		if (frame.type === 'OUTPUT') {
-			const { data: bytes } = frame.body;
-			const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-			this.#queue.push(data, data.length);
+			const { data } = frame.body;
+			this.#queue.push(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
 		} else if (frame.type === 'FORWARD_CLOSED') {
 			if (frame.body.errno === 0) this.#queue.end();
 			else this.#break(this.#errorOf(errnoName(frame.body.errno)));

@@ -1,14 +1,13 @@
 import type { FrameConnection } from './connection.ts';
 
-/** More unread bytes than this, and the socket is not read any more: whoever sends waits at its write. */
-const HIGH_WATER_BYTES = 256 * 1024;
-const LOW_WATER_BYTES = 64 * 1024;
-
-/** What came over a connection of its own and was not read yet. While that is much, the connection is not read. */
+/**
+ * What came over a connection of its own and was not read yet. While there is any, the connection is not read: whoever
+ * sends waits at its write, and the memory that a read has filled is used for the next one only when the reader asks
+ * for more.
+ */
 export class ReadQueue<T> implements AsyncIterable<T> {
 	readonly #connection: Pick<FrameConnection, 'pause' | 'resume'>;
-	readonly #items: { readonly item: T; readonly bytes: number }[] = [];
-	#bytes = 0;
+	readonly #items: T[] = [];
 	#end: { readonly error?: Error } | undefined;
 	#wake: (() => void) | undefined;
 	#paused = false;
@@ -21,10 +20,9 @@ export class ReadQueue<T> implements AsyncIterable<T> {
 		return this.#end !== undefined;
 	}
 
-	push(item: T, bytes: number): void {
-		this.#items.push({ item, bytes });
-		this.#bytes += bytes;
-		if (this.#bytes > HIGH_WATER_BYTES && !this.#paused) this.#setPaused(true);
+	push(item: T): void {
+		this.#items.push(item);
+		this.#setPaused(true);
 		this.#wake?.();
 	}
 
@@ -35,25 +33,26 @@ export class ReadQueue<T> implements AsyncIterable<T> {
 		this.#wake?.();
 	}
 
+	/** What is yielded is good until the next is asked for. */
 	async *[Symbol.asyncIterator](): AsyncGenerator<T> {
 		for (;;) {
 			const next = this.#items.shift();
 			if (next !== undefined) {
-				this.#bytes -= next.bytes;
-				if (this.#paused && this.#bytes < LOW_WATER_BYTES) this.#setPaused(false);
-				yield next.item;
-			} else if (this.#end !== undefined) {
-				if (this.#end.error !== undefined) throw this.#end.error;
-				return;
-			} else {
-				await new Promise<void>((resolve) => {
-					this.#wake = resolve;
-				});
+				yield next;
+				continue;
 			}
+			// Also at the end: answers may still come.
+			this.#setPaused(false);
+			if (this.#end?.error !== undefined) throw this.#end.error;
+			if (this.#end !== undefined) return;
+			await new Promise<void>((resolve) => {
+				this.#wake = resolve;
+			});
 		}
 	}
 
 	#setPaused(paused: boolean): void {
+		if (this.#paused === paused) return;
 		this.#paused = paused;
 		if (paused) this.#connection.pause();
 		else this.#connection.resume();

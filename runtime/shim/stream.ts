@@ -52,7 +52,7 @@ export class ShimStream implements ProcessStream {
 
 	async write(data: Uint8Array): Promise<void> {
 		for (let at = 0; at < data.length; at += STDIN_CHUNK_BYTES) {
-			await this.#connection.send('STDIN', { data: data.subarray(at, at + STDIN_CHUNK_BYTES) });
+			await this.#connection.sendStdin(data.subarray(at, at + STDIN_CHUNK_BYTES));
 		}
 	}
 
@@ -76,7 +76,7 @@ export class ShimStream implements ProcessStream {
 			const stream = frame.body.stream === CONSTANTS.STREAM_STDERR ? 'stderr' : 'stdout';
 			const { data: bytes } = frame.body;
 			const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-			this.#queue.push({ stream, data }, data.length);
+			this.#queue.push({ stream, data });
 		} else if (frame.type === 'EXITED') {
 			const { exit_code, signal, timed_out, exited_at_ns } = frame.body;
 			this.#exit.resolve({

@@ -1,5 +1,6 @@
 import { invalidArgument } from '#base/errors.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import type { Config } from '../config/types.ts';
 import type { CriClient } from '../server/grpc-client.ts';
 import type { Cli, Folders, GlobalOptions } from './cli.ts';
 import type { Io } from './io.ts';
@@ -49,13 +50,19 @@ async function addressOf(options: GlobalOptions): Promise<string> {
 	throw invalidArgument(`--address ${address} is no Unix socket: write it as unix:///run/gantry/gantry.sock`);
 }
 
-/** What the daemon says about itself in Status; undefined when it says nothing. */
-async function foldersOfDaemon(cli: Cli): Promise<Folders | undefined> {
+/** The configuration of the daemon, as it says in Status; undefined when it says nothing. Of an older one things may be missing. */
+export async function configOfDaemon(cli: Cli): Promise<ConfigOfDaemon | undefined> {
 	const { info } = await cli.call('Status', { verbose: true });
 	try {
-		const { root, state } = JSON.parse(info.config ?? '{}') as Partial<Folders>;
-		return root === undefined || state === undefined ? undefined : { root, state };
+		return JSON.parse(info.config ?? '') as ConfigOfDaemon;
 	} catch {
 		return undefined;
 	}
+}
+
+type ConfigOfDaemon = { readonly [K in keyof Config]?: Partial<Config[K]> };
+
+async function foldersOfDaemon(cli: Cli): Promise<Folders | undefined> {
+	const { root, state } = (await configOfDaemon(cli)) ?? {};
+	return root === undefined || state === undefined ? undefined : { root, state };
 }

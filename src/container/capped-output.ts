@@ -8,10 +8,11 @@ export class CappedOutput {
 		this.#limitBytes = limitBytes;
 	}
 
+	/** Copies what it keeps. */
 	add(data: Buffer): void {
 		const kept = data.subarray(0, this.#limitBytes - this.#size);
 		if (kept.length === 0) return;
-		this.#chunks.push(kept);
+		this.#chunks.push(Buffer.from(kept));
 		this.#size += kept.length;
 	}
 

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { checkProcess } from '#runtime';
@@ -9,6 +10,9 @@ import type { Sandbox } from './types.ts';
 
 /** A shim answers at once, then ends. */
 const SHUTDOWN_MS = 5_000;
+const ENDS_MS = 1_000;
+/** After SIGKILL it only has to get the processor, which on a busy node takes its time. */
+const DIES_MS = 5_000;
 
 /** Ends the shim of a sandbox that has no containers any more; one that does not answer is killed. */
 export async function endShim(
@@ -31,7 +35,8 @@ export async function endShim(
 		}
 		shim.disconnect();
 	}
-	if (identity !== undefined && (shim === undefined || !(await endsSoon(identity)))) await killShim(identity);
+	if (identity !== undefined && (shim === undefined || !(await endsWithin(identity, ENDS_MS))))
+		await killShim(identity);
 	if (shim === undefined) {
 		// One that its record does not name: whoever started it died before it could tell, or the record is damaged.
 		for (const found of await findShims(daemon, (sandboxId) => sandboxId === id)) await killShim(found);
@@ -41,15 +46,19 @@ export async function endShim(
 
 type Identity = NonNullable<Sandbox['status']['shim']>;
 
-async function endsSoon(identity: Identity): Promise<boolean> {
-	for (let attempt = 0; attempt < 20; attempt++) {
-		if (!(await checkProcess(identity))) return true;
-		await new Promise((resolve) => setTimeout(resolve, 5 * (attempt + 1)));
+async function endsWithin(identity: Identity, patienceMs: number): Promise<boolean> {
+	const patience = AbortSignal.timeout(patienceMs);
+	for (let pauseMs = 5; await checkProcess(identity); pauseMs = Math.min(pauseMs + 5, 100)) {
+		if (patience.aborted) return false;
+		await sleep(pauseMs);
 	}
-	return false;
+	return true;
 }
 
-/** Kills a shim, if it is still there. */
+/**
+ * Kills a shim, if it is still there, and waits for its end: until then it keeps the cgroup of the instance, which is
+ * removed when the daemon stops.
+ */
 export async function killShim(identity: Identity): Promise<void> {
 	if (!(await checkProcess(identity))) return;
 	try {
@@ -58,4 +67,5 @@ export async function killShim(identity: Identity): Promise<void> {
 		// It ended since the look.
 		if (errnoOf(error) !== 'ESRCH') throw error;
 	}
+	await endsWithin(identity, DIES_MS);
 }

@@ -33,8 +33,8 @@ export async function endOwnLauncher(launcher: Launcher, config: Config, cgroups
 	for (const cgroup of [systemCgroup(config), `/${config.instance}`]) await removeIdle(cgroups, cgroup);
 }
 
-/** How long init may take to reap what has died in a cgroup. */
-const REAP_PATIENCE_MS = 1000;
+/** How long init may take to reap what has died in a cgroup; on a busy node it waits for the processor, too. */
+const REAP_PATIENCE_MS = 5000;
 const REAP_PAUSE_MS = 10;
 
 /** Shims or containers that live on in a cgroup keep it; the dead that nobody has reaped yet are waited for. */

@@ -4,7 +4,7 @@
 export interface ClientStream {
 	/** Ends at the client's half-close; fails with CANCELLED when the client has left. For one reader. */
 	readonly input: AsyncIterable<Buffer>;
-	/** Settles when there is room for more. CANCELLED when the client has left. */
+	/** Settles when `data` is needed no more, and there is room for more. CANCELLED when the client has left. */
 	write(data: Uint8Array): Promise<void>;
 	/** Half-close: nothing more comes from us. Never fails. */
 	end(): Promise<void>;

@@ -24,13 +24,14 @@ export class Outlet {
 		return this.#sentBytes;
 	}
 
-	/** Settles when it is handed over. CANCELLED when the client has left. */
+	/** Settles when the kernel has it: the memory of the parts may be used again. CANCELLED when the client has left. */
 	async send(...parts: readonly (Uint8Array | string)[]): Promise<void> {
 		while (this.#duplex.writableNeedDrain && !this.#isGone) {
 			this.#drained ??= Promise.withResolvers<void>();
 			await this.#drained.promise;
 		}
-		if (!this.#write(parts)) throw clientLeft();
+		const { promise, resolve } = Promise.withResolvers<Error | null | undefined>();
+		if (!this.#write(parts, resolve) || (await promise)) throw clientLeft();
 	}
 
 	/** For the few bytes that must not wait. Nothing is sent when more than is good waits already: false. */
@@ -42,13 +43,13 @@ export class Outlet {
 		return this.#duplex.destroyed || this.#duplex.writableEnded;
 	}
 
-	#write(parts: readonly (Uint8Array | string)[]): boolean {
+	#write(parts: readonly (Uint8Array | string)[], done: (error?: Error | null) => void = () => {}): boolean {
 		if (this.#isGone) return false;
 		this.#duplex.cork();
-		for (const part of parts) {
-			this.#duplex.write(part);
+		parts.forEach((part, index) => {
+			this.#duplex.write(part, index === parts.length - 1 ? done : undefined);
 			this.#sentBytes += part.length;
-		}
+		});
 		this.#duplex.uncork();
 		return true;
 	}

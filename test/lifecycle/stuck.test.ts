@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ContainerConfigInit } from '#cri-api';
+import { checkProcess } from '#runtime';
 import { freeze, freezerFile } from '../support/freezer.ts';
 import { until } from '../support/until.ts';
 import { failureOf, TestBed } from './harness.ts';
@@ -188,9 +189,11 @@ test('a pod whose shim hangs can be read and removed', async () => {
 test('a pod without containers whose shim hangs can be removed', async () => {
 	await using bed = await TestBed.start();
 	const pod = await bed.runPod();
-	process.kill(bed.daemon.sandboxes.get(pod)?.status.shim?.pid ?? assert.fail(), 'SIGSTOP');
+	const shim = bed.daemon.sandboxes.get(pod)?.status.shim ?? assert.fail();
+	process.kill(shim.pid, 'SIGSTOP');
 	await bed.cri.StopPodSandbox({ pod_sandbox_id: pod });
 	await bed.cri.RemovePodSandbox({ pod_sandbox_id: pod });
+	assert.equal(await checkProcess(shim), false, 'the shim that was killed has ended');
 });
 
 test('processes that nothing kills: calls end with DEADLINE_EXCEEDED, and succeed once they can die', async (t) => {

@@ -105,7 +105,7 @@ class Pod {
 
 async function read(stream: ForwardStream): Promise<string> {
 	const chunks: Buffer[] = [];
-	for await (const chunk of stream.output) chunks.push(chunk);
+	for await (const chunk of stream.output) chunks.push(Buffer.from(chunk));
 	return Buffer.concat(chunks).toString();
 }
 

@@ -12,11 +12,15 @@ export interface CommandOptions {
 	readonly stdout?: boolean;
 	readonly stderr?: boolean;
 	readonly tty?: boolean;
+	/** What comes on stdout is counted, and not kept. */
+	readonly countsOnly?: boolean;
 }
 
 export interface CommandClient {
 	readonly protocol: string;
 	write(data: string | Uint8Array): void;
+	/** Writes, and waits until the kernel has it. */
+	handOver(data: Uint8Array): Promise<void>;
 	endStdin(): void;
 	resize(columns: number, rows: number): void;
 	/** What has come so far. */
@@ -50,9 +54,11 @@ async function overSpdy(url: string, options: CommandOptions): Promise<CommandCl
 	const stdout = await open('stdout', options.stdout ?? true);
 	const stderr = await open('stderr', options.stderr ?? !options.tty);
 	const resize = await open('resize', options.tty && !/^(v2\.)?channel/.test(protocol));
+	if (stdout !== undefined) stdout.countsOnly = options.countsOnly === true;
 	return {
 		protocol,
 		write: (data) => stdin?.write(data),
+		handOver: (data) => new Promise((resolve) => stdin?.write(data, resolve)),
 		endStdin: () => stdin?.end(),
 		resize: (Width, Height) => resize?.write(`${JSON.stringify({ Width, Height })}\n`),
 		stdout: () => stdout?.received ?? '',
@@ -75,10 +81,12 @@ async function overWebSocket(url: string, options: CommandOptions): Promise<Comm
 	const socket = new WebSocket(url.replace(/^http/, 'ws'), protocol === '' ? [] : [protocol]);
 	const isBase64 = protocol.includes('base64');
 	const received = new Map<number, Buffer[]>();
+	let countedBytes = 0;
 	socket.on('message', (message: Buffer) => {
 		const channel = isBase64 ? (message[0] ?? 0) - 0x30 : (message[0] ?? 0);
 		const data = isBase64 ? Buffer.from(message.toString().slice(1), 'base64') : message.subarray(1);
-		received.set(channel, [...(received.get(channel) ?? []), data]);
+		if (channel === 1 && options.countsOnly) countedBytes += data.length;
+		else received.set(channel, [...(received.get(channel) ?? []), data]);
 	});
 	const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
 	await new Promise<void>((resolve, reject) => {
@@ -101,12 +109,18 @@ async function overWebSocket(url: string, options: CommandOptions): Promise<Comm
 	return {
 		protocol: socket.protocol,
 		write: (data) => send(0, data),
+		handOver: (data) =>
+			new Promise((resolve) => {
+				socket.send(Buffer.concat([Buffer.of(0), data]), () => resolve());
+			}),
 		endStdin: () => socket.send(Buffer.of(255, 0)),
 		resize: (Width, Height) => send(4, JSON.stringify({ Width, Height })),
 		stdout: () => textOf(1),
 		stderr: () => textOf(2),
 		receivedBytes: () =>
-			[1, 2].flatMap((channel) => received.get(channel) ?? []).reduce((sum, { length }) => sum + length, 0),
+			[1, 2]
+				.flatMap((channel) => received.get(channel) ?? [])
+				.reduce((sum, { length }) => sum + length, countedBytes),
 		unsentBytes: () => socket.bufferedAmount,
 		async status() {
 			await closed;

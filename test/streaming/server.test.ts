@@ -13,7 +13,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { StreamingServer } from '../../src/streaming/server.ts';
 import { TestBed } from '../lifecycle/harness.ts';
 import { makeCertificate } from '../support/certificate.ts';
-import { upgradeToSpdy } from '../support/spdy-client.ts';
+import { type Refused, upgradeToSpdy } from '../support/spdy-client.ts';
 import { until } from '../support/until.ts';
 import { connectCommand } from './command-client.ts';
 
@@ -25,7 +25,9 @@ async function withContainer(settings: readonly string[] = []) {
 	const container_id = await bed.run(pod);
 	const urlOf = async (...cmd: readonly string[]) =>
 		(await bed.cri.Exec({ container_id, cmd, stdin: true, stdout: true, stderr: true })).url;
-	return { bed, pod, urlOf, [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose]() };
+	const hasNoStream = async () =>
+		/^gantry_open_streams\{kind="exec"\} 0$/m.test((await bed.daemon.metrics.render()).text);
+	return { bed, pod, urlOf, hasNoStream, [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose]() };
 }
 
 describe('streaming server', () => {
@@ -92,8 +94,42 @@ describe('streaming server', () => {
 			const [got] = await once(socket, 'close');
 			assert.equal(got, code, what);
 		}
-		await until('no stream is left', async () =>
-			/^gantry_open_streams\{kind="exec"\} 0$/m.test((await at.bed.daemon.metrics.render()).text),
+		await until('no stream is left', () => at.hasNoStream());
+	});
+
+	it('ends the command of a client that is gone in the middle of a frame', async () => {
+		await using at = await withContainer();
+		const masked = [0x82, 0x80 + 100, 0, 0, 0, 0];
+		for (const [what, bytes] of [
+			['the head of a WebSocket frame', Buffer.from(masked.slice(0, 4))],
+			['a WebSocket frame', Buffer.from([...masked, 0, 1, 2])],
+		] as const) {
+			const socket = new WebSocket((await at.urlOf('sleep', '1000')).replace('http', 'ws'), PROTOCOL);
+			await once(socket, 'open');
+			(socket as unknown as { _socket: Socket })._socket.end(bytes);
+			await once(socket, 'close');
+			await until(`${what} cut off: no stream is left`, () => at.hasNoStream());
+		}
+		for (const [what, bytes] of [
+			['the head of a SPDY frame', Buffer.from([0x80, 3, 0, 1])],
+			['a header block', Buffer.concat([Buffer.from([0x80, 3, 0, 1, 0, 0, 0, 50]), Buffer.alloc(20, 1)])],
+			['a data frame', Buffer.from([0, 0, 0, 1, 0, 0, 1, 0, 7])],
+		] as const) {
+			const { socket } = await upgradeToSpdy(await at.urlOf('sleep', '1000'), [PROTOCOL]);
+			socket.end(bytes).resume();
+			await once(socket, 'close');
+			await until(`${what} cut off: no stream is left`, () => at.hasNoStream());
+		}
+	});
+
+	it('forgets a URL that nobody has used in time', async () => {
+		await using at = await withContainer(['streaming.token_ttl_seconds=1']);
+		const url = await at.urlOf('true');
+		// A request that is no upgrade is answered 400 while the URL is good, and does not use it.
+		await until('it is too late', async () => (await fetch(url)).status === 404);
+		await assert.rejects(
+			connectCommand(url, { transport: 'spdy' }),
+			(error: Refused) => error.code === 404 && /is older than 1 s/.test(error.message),
 		);
 	});
 

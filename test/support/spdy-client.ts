@@ -129,6 +129,8 @@ export class SpdyClient {
 export class ClientSpdyStream {
 	readonly ended = Promise.withResolvers<void>();
 	readonly id: number;
+	/** What comes is only counted. */
+	countsOnly = false;
 	readonly #client: SpdyClient;
 	readonly #chunks: Buffer[] = [];
 	#bytes = 0;
@@ -152,10 +154,11 @@ export class ClientSpdyStream {
 		return this.received;
 	}
 
-	write(data: Uint8Array | string): void {
+	/** `done`: the kernel has it. */
+	write(data: Uint8Array | string, done: () => void = () => {}): void {
 		const bytes = Buffer.from(data);
 		this.#client.socket.write(dataHead(this.id, bytes.length));
-		this.#client.socket.write(bytes);
+		this.#client.socket.write(bytes, done);
 	}
 
 	end(): void {
@@ -164,7 +167,7 @@ export class ClientSpdyStream {
 
 	take(data: Buffer): void {
 		this.#bytes += data.length;
-		this.#chunks.push(Buffer.from(data));
+		if (!this.countsOnly) this.#chunks.push(Buffer.from(data));
 	}
 }
 

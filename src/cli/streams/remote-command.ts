@@ -1,17 +1,24 @@
-/** The streams of a process in a container, joined to ours: v5.channel.k8s.io over a WebSocket. */
+/** The streams of a process in a container, joined to ours: v5.channel.k8s.io over SPDY/3.1. */
 import type { Duplex } from 'node:stream';
 import { messageOf, unavailable } from '#base/errors.ts';
-import { CLOSE_CHANNEL, decodeMessage, encodeMessage } from '../../streaming/websocket/channels.ts';
 import type { Output, StandardStreams } from '../io.ts';
 import { send } from './connect.ts';
 import { DetachScanner } from './detach-keys.ts';
 import { type InputReader, readInput } from './read-input.ts';
+import { SpdySession } from './session.ts';
 import { type Outcome, readStatus } from './status.ts';
 import { rawMode, type Size, watchSize } from './terminal.ts';
 
 export const COMMAND_PROTOCOL = 'v5.channel.k8s.io';
 
-const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
+/** Ids of the streams that there are. */
+interface Streams {
+	readonly error: number;
+	readonly stdin: number | undefined;
+	readonly stdout: number;
+	readonly stderr: number | undefined;
+	readonly resize: number | undefined;
+}
 
 export interface JoinOptions {
 	readonly stdin: boolean;
@@ -31,52 +38,70 @@ export async function joinStreams(
 	{ stdin, stdout, stderr }: StandardStreams,
 	options: JoinOptions,
 ): Promise<Joined> {
+	using session = new SpdySession(duplex);
+	const streams = openStreams(session, options);
 	using _raw = options.tty && options.stdin && stdin.isTTY ? rawMode(stdin) : undefined;
-	using _size = options.tty && stdout.isTTY ? watchSize(stdout, (size) => tellSize(duplex, size)) : undefined;
+	using _size =
+		options.tty && stdout.isTTY ? watchSize(stdout, (size) => tellSize(session, streams, size)) : undefined;
 	const detached = Promise.withResolvers<Joined>();
 	const detach = () => detached.resolve({ kind: 'detached' });
-	using _input = options.stdin ? sendInput(duplex, stdin, options.detachKeys, detach) : undefined;
-	try {
-		return await Promise.race([detached.promise, receive(duplex, stdout, stderr, options.what)]);
-	} finally {
-		duplex.destroy();
-	}
+	using _input = sendInput(session, streams, stdin, options.detachKeys, detach);
+	return await Promise.race([detached.promise, receive(session, streams, stdout, stderr, options.what)]);
 }
 
-function tellSize(duplex: Duplex, { columns, rows }: Size): void {
+/** All that the daemon waits for: what it was asked for by the RPC. */
+function openStreams(session: SpdySession, { stdin, tty }: JoinOptions): Streams {
+	const open = (streamtype: string) => session.open({ streamtype });
+	return {
+		error: open('error'),
+		stdin: stdin ? open('stdin') : undefined,
+		stdout: open('stdout'),
+		stderr: tty ? undefined : open('stderr'),
+		resize: tty ? open('resize') : undefined,
+	};
+}
+
+function tellSize(session: SpdySession, { resize }: Streams, { columns, rows }: Size): void {
+	if (resize === undefined) return;
 	const size = JSON.stringify({ Width: columns, Height: rows });
-	void send(duplex, encodeMessage(CHANNEL.resize, Buffer.from(size), 'binary')).catch(() => {});
+	void session.send(resize, Buffer.from(size)).catch(() => {});
 }
 
 /** That the process takes no input any more is no error, as with a pipe: its end comes by itself. */
 function sendInput(
-	duplex: Duplex,
+	session: SpdySession,
+	{ stdin: id }: Streams,
 	stdin: StandardStreams['stdin'],
 	keys: Buffer = Buffer.alloc(0),
 	detach: () => void,
-): InputReader {
+): InputReader | undefined {
+	if (id === undefined) return undefined;
 	const scanner = new DetachScanner(keys);
 	const reader = readInput(stdin, async (chunk) => {
 		const { passed, detached } = scanner.push(chunk);
-		if (passed.length > 0) await send(duplex, encodeMessage(CHANNEL.stdin, passed, 'binary'));
+		if (passed.length > 0) await session.send(id, passed);
 		if (detached) detach();
 	});
-	const endInput = () => send(duplex, Buffer.of(CLOSE_CHANNEL, CHANNEL.stdin));
-	void reader.ended.then(endInput).catch(() => {});
+	void reader.ended.then(() => session.end(id)).catch(() => {});
 	return reader;
 }
 
-async function receive(duplex: Duplex, stdout: Output, stderr: Output, what: string): Promise<Outcome> {
+async function receive(
+	session: SpdySession,
+	{ stdout: stdoutId, stderr: stderrId, error: errorId }: Streams,
+	stdout: Output,
+	stderr: Output,
+	what: string,
+): Promise<Outcome> {
 	const status: Buffer[] = [];
 	let broken = 'it closed the connection';
 	try {
-		for await (const message of duplex as AsyncIterable<Buffer | string>) {
-			const decoded = decodeMessage(message, 'binary');
-			if (decoded === undefined || decoded.data.length === 0) continue;
-			const { channel, data } = decoded;
-			if (channel === CHANNEL.stdout) await send(stdout, data);
-			else if (channel === CHANNEL.stderr) await send(stderr, data);
-			else if (channel === CHANNEL.error) status.push(data);
+		for await (const frame of session.frames()) {
+			if (frame.type !== 'data' || frame.data.length === 0) continue;
+			const { streamId, data } = frame;
+			if (streamId === stdoutId) await send(stdout, data);
+			else if (streamId === stderrId) await send(stderr, data);
+			else if (streamId === errorId) status.push(data);
 		}
 	} catch (error) {
 		broken = messageOf(error);

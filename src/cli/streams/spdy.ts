@@ -1,9 +1,9 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Duplex } from 'node:stream';
+import { addAbortSignal, type Duplex } from 'node:stream';
 import { type ConnectOptions, readBody, refusal, trusting, unreachable } from './connect.ts';
 
-/** Asks for SPDY/3.1 at a streaming URL; what is returned carries its frames. Errors as of `connectWebSocket`. */
+/** Asks for SPDY/3.1 at a streaming URL; what is returned carries its frames. UNAVAILABLE when nobody answers at the URL, or its certificate is not trusted; what the server says when it refuses. */
 export async function connectSpdy(url: string, options: ConnectOptions): Promise<Duplex> {
 	const request = (url.startsWith('https') ? httpsRequest : httpRequest)(url, {
 		method: 'POST',
@@ -17,7 +17,7 @@ export async function connectSpdy(url: string, options: ConnectOptions): Promise
 	});
 	request.end();
 	return await new Promise((resolve, reject) => {
-		request.once('error', (error) => reject(unreachable(url, error)));
+		request.once('error', (error) => reject(unreachable(url, error, options)));
 		request.once('response', async (response) => {
 			reject(refusal(url, response.statusCode, await readBody(response)));
 		});
@@ -25,7 +25,8 @@ export async function connectSpdy(url: string, options: ConnectOptions): Promise
 			if (head.length > 0) socket.unshift(head);
 			// Whoever reads or writes hears of what breaks.
 			socket.on('error', () => {});
-			resolve(socket);
+			// The request's own signal is for the request alone.
+			resolve(addAbortSignal(options.signal, socket));
 		});
 	});
 }

@@ -35,10 +35,17 @@ export function decodeMessage(message: Buffer | string, codec: ChannelCodec): Ch
 	return { channel, data: Buffer.from(encoded, 'base64') };
 }
 
-export function encodeMessage(channel: number, data: Uint8Array, codec: ChannelCodec): Buffer | string {
+/** `memory`: where a binary message is made when it fits; it is then part of it. */
+export function encodeMessage(
+	channel: number,
+	data: Uint8Array,
+	codec: ChannelCodec,
+	memory: Buffer = Buffer.alloc(0),
+): Buffer | string {
 	if (codec === 'base64')
 		return `${channel}${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')}`;
-	const message = Buffer.allocUnsafe(data.length + 1);
+	const bytes = data.length + 1;
+	const message = bytes <= memory.length ? memory.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
 	message[0] = channel;
 	message.set(data, 1);
 	return message;

@@ -53,11 +53,18 @@ export class ChannelConnection implements ClientConnection {
 		return this.#receivedBytes + this.#outlet.sentBytes;
 	}
 
-	/** A channel has no end of its own in what we send: the connection's is. */
+	/** A channel has no end of its own in what we send: the connection's is. For one writer. */
 	channel(number: number): ClientStream {
+		const { codec } = this.#options;
+		/** The longest message so far: its memory is used again, for it was sent when `write` has settled. */
+		let longest: Buffer = Buffer.alloc(0);
 		return {
 			input: this.#inputs.get(number) ?? NOTHING,
-			write: (data) => this.#outlet.send(encodeMessage(number, data, this.#options.codec)),
+			write: (data) => {
+				const message = encodeMessage(number, data, codec, longest);
+				if (typeof message !== 'string' && message.length > longest.length) longest = message;
+				return this.#outlet.send(message);
+			},
 			end: async () => {},
 			reset: () => this.#inputs.get(number)?.fail(clientLeft()),
 		};
