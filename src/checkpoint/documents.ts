@@ -4,9 +4,10 @@ import { errnoOf, fromSystemError, invalidArgument, messageOf } from '#base/erro
 import type { ContainerConfig, PodSandboxConfig } from '#cri-api';
 import type { OciSpec, Surroundings } from '#runtime';
 import type { Container } from '../container/types.ts';
+import { sandboxName } from '../sandbox/metadata.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import { fromJson, toJson } from '../store/json.ts';
-import { integer, list, object, type Shape, text } from '../store/shape.ts';
+import { integer, list, object, objectWith, type Shape, text } from '../store/shape.ts';
 import { containerConfig, podConfig } from './configs.ts';
 import { readDocument } from './read-document.ts';
 import { SPEC_FILE } from './same-protection.ts';
@@ -28,6 +29,7 @@ export interface SavedPod {
 }
 
 const CONTAINER_FILE = 'gantry.json';
+const CONFIG_FILE = 'config.dump';
 const POD_FILE = 'pod.dump';
 
 const version: Shape<1> = (value, path) => {
@@ -67,7 +69,7 @@ export async function writeContainer(
 		checkpointedTime: new Date().toISOString(),
 	};
 	await write(folder, CONTAINER_FILE, toJson(saved));
-	await write(folder, 'config.dump', JSON.stringify(configDump));
+	await write(folder, CONFIG_FILE, JSON.stringify(configDump));
 	await write(folder, SPEC_FILE, JSON.stringify(spec));
 }
 
@@ -87,6 +89,21 @@ export async function writePod(
 export const readContainer = (folder: string): Promise<SavedContainer> =>
 	read(folder, CONTAINER_FILE, savedContainer);
 export const readPod = (folder: string): Promise<SavedPod> => read(folder, POD_FILE, savedPod);
+
+const whose = objectWith<{ readonly id: string }>({ id: text });
+
+/** Whether the folder holds a checkpoint of this very container, made by us or by another runtime. */
+export async function isCheckpointOf(folder: string, { metadata }: Container): Promise<boolean> {
+	const { id } = await read(folder, CONFIG_FILE, whose).catch(() => ({ id: '' }));
+	return id === metadata.id;
+}
+
+/** Whether the folder holds a checkpoint of this very pod. */
+export async function isCheckpointOfPod(folder: string, { metadata }: Sandbox): Promise<boolean> {
+	const saved = await readPod(folder).catch(() => undefined);
+	const [its, ours] = [saved?.config.metadata, metadata.config.metadata];
+	return its != null && ours !== null && sandboxName(its) === sandboxName(ours);
+}
 
 async function write(folder: string, name: string, content: string): Promise<void> {
 	try {

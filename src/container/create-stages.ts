@@ -166,7 +166,7 @@ async function createOptions(
 export async function fillLayer({ daemon, metadata }: Creation, folder: string): Promise<void> {
 	const upper = join(daemon.containers.layerFolder(metadata.id), 'upper');
 	const deadline = new Deadline('restore the files', 0n, daemon.config);
-	await restoreRootDiff(daemon.launcher, { upper, folder }, deadline);
+	await changing('restore.files', () => restoreRootDiff(daemon.launcher, { upper, folder }, deadline));
 }
 
 /** The process, waiting at its exec. */

@@ -8,6 +8,7 @@ import {
 	chmodSync,
 	chownSync,
 	existsSync,
+	lchownSync,
 	mkdirSync,
 	mkdtempSync,
 	readdirSync,
@@ -124,6 +125,83 @@ test('a place that cannot be written to is bad input, and known before anything 
 		/a-file is there, and is no folder/,
 	);
 	assert.equal(readFileSync(file, 'utf8'), 'precious');
+	await allIsWell();
+});
+
+test('a way to a checkpoint that another than root can turn is not gone, there and back', async () => {
+	writeFakeCriu(program);
+	const at = (name: string) => join(bed.folder, name);
+	for (const name of ['foreign-home', 'sticky', 'precious', 'foreign-home/inner', 'sticky/inner'])
+		mkdirSync(at(name));
+	chownSync(at('foreign-home'), 1000, 0);
+	chmodSync(at('sticky'), 0o1777);
+	symlinkSync(at('precious'), at('foreign-link'));
+	lchownSync(at('foreign-link'), 1000, 0);
+	symlinkSync(at('precious'), at('sticky/link'));
+	symlinkSync('loop', at('loop'));
+	symlinkSync('precious', at('last-link'));
+	const turned: readonly (readonly [string, RegExp])[] = [
+		['foreign-home/inner/x', /foreign-home belongs to user 1000, not to root/],
+		['foreign-link/x', /foreign-link belongs to user 1000, not to root/],
+		['sticky/link/x', /sticky\/link is a link in a folder that others can write to/],
+		['loop/x', /loop is one of too many links/],
+	];
+	for (const [name, why] of turned) {
+		await refused(checkpoint({ location: at(name) }), 'INVALID_ARGUMENT', why);
+		await refused(checkpointPod({ output_path: at(name) }), 'INVALID_ARGUMENT', why);
+		await refused(restorePod({ checkpoint_path: at(name) }), 'FAILED_PRECONDITION', why);
+	}
+	await refused(checkpoint({ location: at('last-link') }), 'INVALID_ARGUMENT', /last-link is a link/);
+	await refused(restorePod({ checkpoint_path: at('last-link') }), 'FAILED_PRECONDITION', /neither a regular/);
+	assert.deepEqual(readdirSync(at('precious')), []);
+	// Root's own link in a folder of root's, and a folder that others may add names to, are fine.
+	symlinkSync('sticky/inner', at('link'));
+	await checkpoint({ location: at('link/x.tar') });
+	assert.deepEqual(readdirSync(at('sticky/inner')), ['x.tar']);
+	await allIsWell();
+});
+
+test('a call that is made again joins the one under way; after it, it saves anew', async () => {
+	const [began, go] = [join(bed.folder, 'began'), join(bed.folder, 'go')];
+	writeFakeCriu(program, { dump: `echo >> ${began}; until [ -e ${go} ]; do sleep 0.01; done` });
+	const saves = () => (existsSync(began) ? readFileSync(began, 'utf8').length : 0);
+	const [file, folder, pods] = ['again.tar', 'again', 'again-pod'].map((name) => join(bed.folder, name));
+	const calls = [
+		() => checkpoint({ location: file }),
+		() => checkpoint({ location: `${folder}/` }),
+		() => checkpointPod({ output_path: pods }),
+	];
+	for (const call of calls) {
+		const first = call();
+		await until('the first has begun', () => saves() === 1);
+		const again = [call(), call()];
+		await bed.cri.Version({});
+		writeFileSync(go, '');
+		await Promise.all([first, ...again]);
+		assert.equal(saves(), 1);
+		await call();
+		assert.equal(saves(), 2);
+		for (const path of [began, go]) rmSync(path);
+	}
+	for (const path of [`${folder}/config.dump`, `${pods}/pod.dump`]) assert.ok(existsSync(path), path);
+	// Another's is kept.
+	const other = await bed.run(pod);
+	writeFileSync(go, '');
+	await refused(
+		bed.cri.CheckpointContainer({ container_id: other, location: folder as string }),
+		'INVALID_ARGUMENT',
+		/is not empty/,
+	);
+	const empty = await bed.runPod();
+	await bed.run(empty);
+	await refused(
+		bed.cri.CheckpointPod({ pod_sandbox_id: empty, output_path: pods as string }),
+		'INVALID_ARGUMENT',
+		/is not empty/,
+	);
+	await bed.cri.RemovePodSandbox({ pod_sandbox_id: empty });
+	await bed.cri.RemoveContainer({ container_id: other });
+	for (const path of [began, go]) rmSync(path, { force: true });
 	await allIsWell();
 });
 
