@@ -91,6 +91,8 @@ export const FAULT_POINTS = {
 		'create.made',
 		'restore.made',
 	],
+	/** CreateContainer from an archive, beside its own. */
+	RestoreContainer: ['restore.unpack', 'restore.files', 'container.create', 'restore.close', 'create.made'],
 	/** The hooks of a sandbox on a CNI network; those of the built-in one run in the shim, inside container.create. */
 	CniAdd: ['cni.store', 'cni.loopback', 'cni.add'],
 	CniDelete: ['cni.delete', 'cni.forget', 'cni.pin'],

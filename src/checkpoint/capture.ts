@@ -9,10 +9,8 @@ import type { Deadline } from './deadline.ts';
 import { writeContainer } from './documents.ts';
 import { saveRootDiff } from './root-diff.ts';
 import { saversEnded } from './savers.ts';
+import { SHARED_MEMORY, sharedMemoryOf } from './shared-memory.ts';
 import { pack } from './tar.ts';
-
-/** The pod's /dev/shm, in the layout that all runtimes share. */
-export const SHARED_MEMORY = 'devshm-checkpoint.tar';
 
 /** One container that is saved, and the folder that it is saved in. */
 export interface Saved {
@@ -84,9 +82,6 @@ async function saveSharedMemory({ launcher }: Daemon, { sharedMemory, deadline }
 	const archive = join(folder, SHARED_MEMORY);
 	await pack(launcher, { folder: sharedMemoryOf(pid), archive, mayChange: true }, deadline);
 }
-
-/** The pod's /dev/shm, as its pause process sees it. */
-export const sharedMemoryOf = (pid: number): string => `/proc/${pid}/root/dev/shm`;
 
 function resumeAll({ cgroups, log }: Daemon, stopped: readonly Container[]): void {
 	const failures: string[] = [];

@@ -2,15 +2,17 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, fromSystemError, invalidArgument, messageOf } from '#base/errors.ts';
 import type { ContainerConfig, PodSandboxConfig } from '#cri-api';
-import type { OciSpec, Surroundings } from '#runtime';
+import type { Launcher, OciSpec, Surroundings } from '#runtime';
 import type { Container } from '../container/types.ts';
 import { sandboxName } from '../sandbox/metadata.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import { fromJson, toJson } from '../store/json.ts';
 import { integer, list, object, objectWith, type Shape, text } from '../store/shape.ts';
 import { containerConfig, podConfig } from './configs.ts';
+import type { Deadline } from './deadline.ts';
 import { readDocument } from './read-document.ts';
 import { SPEC_FILE } from './same-protection.ts';
+import { readPacked } from './tar.ts';
 
 /** gantry.json: what RestorePod needs of one container. */
 export interface SavedContainer {
@@ -90,7 +92,35 @@ export const readContainer = (folder: string): Promise<SavedContainer> =>
 	read(folder, CONTAINER_FILE, savedContainer);
 export const readPod = (folder: string): Promise<SavedPod> => read(folder, POD_FILE, savedPod);
 
-const whose = objectWith<{ readonly id: string }>({ id: text });
+/** config.dump: whose processes they are, and what they were made from. */
+export interface SavedOrigin {
+	readonly id: string;
+	readonly rootfsImage: string;
+	readonly rootfsImageName: string;
+}
+const savedOrigin = objectWith<SavedOrigin>({ id: text, rootfsImage: text, rootfsImageName: text });
+const whose = objectWith<Pick<SavedOrigin, 'id'>>({ id: text });
+
+export const readOrigin = (folder: string): Promise<SavedOrigin> => read(folder, CONFIG_FILE, savedOrigin);
+
+/** Both documents of a container's archive, without unpacking it. INVALID_ARGUMENT as for folders. */
+export async function readArchived(
+	launcher: Pick<Launcher, 'run'>,
+	archive: string,
+	deadline: Deadline,
+): Promise<{ readonly saved: SavedContainer; readonly origin: SavedOrigin }> {
+	const of = async <T>(name: string, shape: Shape<T>): Promise<T> => {
+		const content = await readPacked(launcher, { archive, name: `./${name}` }, deadline);
+		if (content === '')
+			throw invalidArgument(`${archive} is no checkpoint of a container that Gantry made: it has no ./${name}`);
+		try {
+			return shape(fromJson(content), name);
+		} catch (error) {
+			throw invalidArgument(`Cannot read ${name} of ${archive}: ${messageOf(error)}`, { cause: error });
+		}
+	};
+	return { saved: await of(CONTAINER_FILE, savedContainer), origin: await of(CONFIG_FILE, savedOrigin) };
+}
 
 /** Whether the folder holds a checkpoint of this very container, made by us or by another runtime. */
 export async function isCheckpointOf(folder: string, { metadata }: Container): Promise<boolean> {
@@ -121,7 +151,7 @@ async function read<T>(folder: string, name: string, shape: Shape<T>): Promise<T
 		const isMissing = ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 		throw invalidArgument(
 			isMissing
-				? `${folder} is no checkpoint of a pod: it has no ${name}`
+				? `${folder} is no checkpoint of a ${name === POD_FILE ? 'pod' : 'container'}: it has no ${name}`
 				: `Cannot read ${path}: ${messageOf(error)}`,
 			{ cause: error },
 		);

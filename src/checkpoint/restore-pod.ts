@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { replaceFile } from '#base/atomic-file.ts';
-import { aborted, invalidArgument, unavailable } from '#base/errors.ts';
+import { aborted, invalidArgument } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import type { ContainerConfig, RestorePodRequest } from '#cri-api';
 import { createContainer } from '../container/create-container.ts';
@@ -11,12 +11,10 @@ import { runSandbox } from '../sandbox/run-sandbox.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import type { Call, Daemon } from '../server/types.ts';
 import { toJson } from '../store/json.ts';
-import { SHARED_MEMORY, sharedMemoryOf } from './capture.ts';
-import { Deadline } from './deadline.ts';
 import { readContainer, readPod, type SavedContainer } from './documents.ts';
 import { refuseOptions } from './options.ts';
-import { checkSamePrivileged } from './same-protection.ts';
-import { unpack } from './tar.ts';
+import { checkNoNewMounts, checkSamePrivileged } from './same-protection.ts';
+import { restoreSharedMemory } from './shared-memory.ts';
 import { trustedPlace } from './trusted.ts';
 
 export interface RestoredPod {
@@ -111,23 +109,10 @@ async function partsOf(
 			const its = await readContainer(join(folder, part.folder));
 			const config = configs.find((given) => nameOf(given) === part.name) ?? its.config;
 			checkSamePrivileged(its.config, config);
+			checkNoNewMounts(its.config, config);
 			return { name: part.name, folder: join(folder, part.folder), saved: its, config };
 		}),
 	);
-}
-
-/** Before the first container: its processes may have files of it mapped. */
-async function restoreSharedMemory(
-	{ sandboxes, launcher, config }: Daemon,
-	sandboxId: string,
-	folder: string,
-): Promise<void> {
-	const archive = join(folder, SHARED_MEMORY);
-	if (!existsSync(archive)) return;
-	const pid = sandboxes.get(sandboxId)?.status.pause?.pid;
-	if (pid === undefined) throw unavailable(`Sandbox ${sandboxId} ended while it was restored`);
-	const deadline = new Deadline('restore /dev/shm', 0n, config);
-	await unpack(launcher, { folder: sharedMemoryOf(pid), archive }, deadline);
 }
 
 function restoreContainer(
@@ -138,5 +123,7 @@ function restoreContainer(
 	call: Call,
 ): Promise<string> {
 	const request = { pod_sandbox_id: sandboxId, config, sandbox_config: null };
-	return createContainer(daemon, request, call, { criu, folder, surroundings: saved.surroundings });
+	const { surroundings } = saved;
+	const restored = { criu, path: folder, isArchive: false, surroundings, alone: false };
+	return createContainer(daemon, request, call, restored);
 }

@@ -22,7 +22,8 @@ export async function trustedPlace(field: string, given: string): Promise<string
 	return path;
 }
 
-async function checkTrusted(path: string): Promise<void> {
+/** The same of a folder that lies where nobody else comes. */
+export async function checkTrusted(path: string): Promise<void> {
 	const found = await lstat(path).catch((error: unknown) => {
 		if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
 		throw error;

@@ -214,6 +214,27 @@ async function restorePod(stage: Stage): Promise<Operation> {
 	};
 }
 
+async function restoreContainer(stage: Stage): Promise<Operation> {
+	const { cri } = stage.daemon;
+	const pod = await stage.runPod();
+	const container_id = await stage.start(pod);
+	const place = placeFor(stage);
+	const location = join(place.folder, 'saved');
+	await cri.CheckpointContainer({ container_id, location });
+	await cri.RemoveContainer({ container_id });
+	const { config, pod_sandbox_id } = stage.containerRequest(pod);
+	const request = { pod_sandbox_id, config: { ...config, image: { image: location } } };
+	return {
+		call: async () => (await cri.CreateContainer(request)).container_id,
+		confirm: async (id = '') => {
+			await cri.StartContainer({ container_id: id });
+			await assertRuns(stage, id);
+			await cri.RemovePodSandbox({ pod_sandbox_id: pod });
+			place.remove();
+		},
+	};
+}
+
 /** A folder of the case's own, in which nothing half-written may be left. */
 function placeFor({ daemon }: Stage) {
 	const folder = join(daemon.folder, 'checkpoints');
@@ -258,6 +279,7 @@ export const SCENARIOS: Readonly<Record<keyof typeof FAULT_POINTS, Scenario>> = 
 	CheckpointContainer: { network: 'builtin', needsCriu: true, prepare: checkpointContainer },
 	CheckpointPod: { network: 'builtin', needsCriu: true, prepare: checkpointPod },
 	RestorePod: { network: 'builtin', needsCriu: true, prepare: restorePod },
+	RestoreContainer: { network: 'builtin', needsCriu: true, prepare: restoreContainer },
 	CniAdd: { network: 'cni', prepare: runPod },
 	CniDelete: { network: 'cni', prepare: removePod },
 };

@@ -322,13 +322,61 @@ test('a restored container keeps the protection that its processes have; another
 	await allIsWell();
 });
 
-test('a container is not made from an archive', async () => {
-	const image = { image: location() };
-	await refused(
-		bed.create(pod, { image }),
-		'UNIMPLEMENTED',
-		/not made from a checkpoint archive; RestorePod/,
-	);
+test('what is no checkpoint of a container makes none, and nothing is left', async () => {
+	writeFakeCriu(program);
+	const at = (name: string) => join(bed.folder, name);
+	const victim = await bed.run(pod, { metadata: { name: 'victim', attempt: 0 } });
+	await bed.cri.CheckpointContainer({ container_id: victim, location: at('good.tar') });
+	await bed.cri.RemoveContainer({ container_id: victim });
+	writeFileSync(at('words.tar'), 'no archive');
+	execFileSync('tar', ['-C', bed.folder, '-cf', at('other.tar'), './words.tar']);
+	execFileSync('cp', [at('good.tar'), at('foreign.tar')]);
+	chownSync(at('foreign.tar'), 1000, 0);
+	mkdirSync(at('inside'));
+	execFileSync('tar', ['-C', at('inside'), '-xf', at('good.tar')]);
+	symlinkSync('/etc/hostname', at('inside/checkpoint/link'));
+	execFileSync('tar', ['-C', at('inside'), '-cf', at('linked.tar'), '.']);
+	const dump = readFileSync(at('inside/config.dump'), 'utf8').replace(/"rootfsImage":"[^"]*"/, '"rootfsImage":"x"');
+	rmSync(at('inside/checkpoint/link'));
+	writeFileSync(at('inside/config.dump'), dump);
+	const config = (name: string, rest: ContainerConfigInit = {}): ContainerConfigInit => ({
+		metadata: { name: 'victim', attempt: 1 },
+		image: { image: at(name) },
+		...rest,
+	});
+	const made = () => [readdirSync(bed.daemon.containers.layersFolder), bed.daemon.containers.list().length];
+	const before = made();
+	const own = { pid: 'CONTAINER' } as const;
+	const bad: readonly (readonly [ContainerConfigInit, string, RegExp])[] = [
+		[config('missing.tar'), 'INVALID_ARGUMENT', /cannot read .*missing\.tar: ENOENT/],
+		[config('words.tar'), 'INVALID_ARGUMENT', /words\.tar is no checkpoint of a container that Gantry made/],
+		[config('other.tar'), 'INVALID_ARGUMENT', /other\.tar .* has no \.\/gantry\.json/],
+		[config('nothing'), 'INVALID_ARGUMENT', /nothing is no checkpoint of a container: it has no gantry\.json/],
+		[config('foreign.tar'), 'FAILED_PRECONDITION', /foreign\.tar: it belongs to user 1000/],
+		[config('linked.tar'), 'FAILED_PRECONDITION', /checkpoint\/link: it is neither a regular file nor a folder/],
+		[config('inside'), 'NOT_FOUND', /Image busybox \(x\), which the container of .* was made from, is not on/],
+		[config('good.tar', { tty: true }), 'UNIMPLEMENTED', /restore container \w+: it has a terminal/],
+		[
+			config('good.tar', { linux: { security_context: { namespace_options: { pid: 'POD' } } } }),
+			'UNIMPLEMENTED',
+			/shares its process ids/,
+		],
+		[
+			config('good.tar', { linux: { security_context: { namespace_options: own, no_new_privs: true } } }),
+			'FAILED_PRECONDITION',
+			/process\.noNewPrivileges/,
+		],
+		[
+			config('good.tar', { mounts: [{ host_path: bed.folder, container_path: '/new' }] }),
+			'FAILED_PRECONDITION',
+			/no mount at \/new/,
+		],
+		[config('good.tar'), 'INTERNAL', /Cannot create container/],
+	];
+	mkdirSync(at('nothing'));
+	for (const [given, condition, why] of bad) await refused(bed.create(pod, given), condition, why);
+	assert.deepEqual(made(), before);
+	await allIsWell();
 });
 
 test('CRIU fails: its words are the answer, and the container goes on', async () => {

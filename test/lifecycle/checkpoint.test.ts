@@ -143,13 +143,13 @@ withCriu('a restored pod is CREATED, and counts on from where it was', async () 
 	const [id = ''] = ids;
 	assert.equal(await stateOf(id), 'CONTAINER_CREATED');
 	const before = await countOf(id);
-	assert.ok(before > 20);
 	await start(id);
 	assert.equal(await stateOf(id), 'CONTAINER_RUNNING');
 	await countsBeyond(id, before + 3);
-	// The cut may lie between a line of the log and the same number in the file.
 	const [first] = await logOf(id);
-	assert.ok([1, 2].includes(Number(first) - before), `${first} follows ${before}`);
+	assert.ok(Number(first) > 20);
+	// The cut may lie between a line of the log and the same number in the file, and where the file is empty.
+	assert.ok(before === 0 || [1, 2].includes(Number(first) - before), `${first} follows ${before}`);
 });
 
 withCriu('what is around restored processes is what was around them', async () => {
@@ -232,6 +232,37 @@ withCriu(
 		await bed.cri.RemoveContainer({ container_id: id });
 	},
 );
+
+for (const form of ['archive', 'folder'] as const) {
+	withCriu(`a container made from ${form === 'archive' ? 'an' : 'a'} ${form} counts on from where it was`, async () => {
+		const id = await bed.run(await bed.runPod(), counter());
+		await countsBeyond(id, 10);
+		await bed.sh(id, 'echo s > /dev/shm/s; echo mine > /dev/shm/mine');
+		const location = form === 'archive' ? newPath() : `${newPath()}/`;
+		await bed.cri.CheckpointContainer({ container_id: id, location });
+		const other = await bed.runPod();
+		const bystander = await bed.run(other);
+		await bed.sh(bystander, 'echo theirs > /dev/shm/mine');
+		const config = counter({ ...GIVEN, metadata: { name: 'again', attempt: 3 }, image: { image: location } });
+		const create = () => bed.create(other, config);
+		const restoredId = await create();
+		await bed.crash();
+		await bed.start();
+		assert.equal(await create(), restoredId, 'its answer may have been lost');
+		assert.equal((await failureOf(create())).condition, 'ALREADY_EXISTS');
+		const { status } = await bed.cri.ContainerStatus({ container_id: restoredId });
+		assert.equal(status?.state, 'CONTAINER_CREATED');
+		assert.equal(status?.image?.user_specified_image || status?.image?.image, location);
+		assert.deepEqual(status?.metadata, { name: 'again', attempt: 3 });
+		assert.ok(!existsSync(join(bed.daemon.containers.layerFolder(restoredId), 'checkpoint')));
+		await start(restoredId);
+		await until('it counts', async () => (await logOf(restoredId)).length > 2);
+		assert.ok(Number((await logOf(restoredId))[0]) > 10);
+		assert.equal(await bed.sh(restoredId, 'cat /dev/shm/s /dev/shm/mine'), 's\ntheirs');
+		await countsBeyond(id, (await countOf(id)) + 1);
+		await bed.cri.RemovePodSandbox({ pod_sandbox_id: other });
+	});
+}
 
 withCriu('the events of a restored pod are those of any other', async () => {
 	const path = await saved([counter()], ([id = '']) => countsBeyond(id, 3));
