@@ -26,11 +26,7 @@ export const checkpointContainer = (
 	call: Call,
 ): Promise<void> => joined(daemon, { CheckpointContainer: request }, () => checkpoint(daemon, request, call));
 
-async function checkpoint(
-	daemon: Daemon,
-	request: CheckpointContainerRequest,
-	call: Call,
-): Promise<void> {
+async function checkpoint(daemon: Daemon, request: CheckpointContainerRequest, call: Call): Promise<void> {
 	const { id } = found(daemon, requireId('container_id', request.container_id)).metadata;
 	const what = `checkpoint container ${id}`;
 	const deadline = new Deadline(what, BigInt(request.timeout), daemon.config);

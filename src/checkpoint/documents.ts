@@ -112,7 +112,9 @@ export async function readArchived(
 	const of = async <T>(name: string, shape: Shape<T>): Promise<T> => {
 		const content = await readPacked(launcher, { archive, name: `./${name}` }, deadline);
 		if (content === '')
-			throw invalidArgument(`${archive} is no checkpoint of a container that Gantry made: it has no ./${name}`);
+			throw invalidArgument(
+				`${archive} is no checkpoint of a container that Gantry made: it has no ./${name}`,
+			);
 		try {
 			return shape(fromJson(content), name);
 		} catch (error) {

@@ -33,7 +33,10 @@ interface Work {
  * Works in the temporary folder of a destination, and removes it whatever happens. The containers are marked before it
  * is made and until it is gone: the next daemon finds by the marks what this one leaves.
  */
-export async function inTemporary(daemon: Daemon, { field, destination, containers, work }: Work): Promise<void> {
+export async function inTemporary(
+	daemon: Daemon,
+	{ field, destination, containers, work }: Work,
+): Promise<void> {
 	const { temporary } = destination;
 	try {
 		await changing('checkpoint.mark', () => {

@@ -4,7 +4,13 @@ import type { ContainerConfig, CreateContainerRequest } from '#cri-api';
 import { createContainer } from '../container/create-container.ts';
 import type { Call, Daemon } from '../server/types.ts';
 import { Deadline } from './deadline.ts';
-import { readArchived, readContainer, readOrigin, type SavedContainer, type SavedOrigin } from './documents.ts';
+import {
+	readArchived,
+	readContainer,
+	readOrigin,
+	type SavedContainer,
+	type SavedOrigin,
+} from './documents.ts';
 import { checkNoNewMounts, checkSamePrivileged } from './same-protection.ts';
 import { trustedPlace } from './trusted.ts';
 

@@ -72,7 +72,12 @@ async function run(
 	const argv = [TAR, ...options];
 	// Files are made with the modes that the archive says.
 	const ran = await launcher
-		.run({ argv, env: ['PATH=/usr/bin:/bin', 'LC_ALL=C'], timeoutMs: deadline.remainingMs, ...(maxOutputBytes && { maxOutputBytes }) })
+		.run({
+			argv,
+			env: ['PATH=/usr/bin:/bin', 'LC_ALL=C'],
+			timeoutMs: deadline.remainingMs,
+			...(maxOutputBytes && { maxOutputBytes }),
+		})
 		.catch((error: unknown) => {
 			throw fromSystemError(`Cannot ${what} with ${TAR} (install GNU tar)`, error);
 		});

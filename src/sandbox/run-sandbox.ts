@@ -163,7 +163,9 @@ function newMetadata(daemon: Daemon, request: SandboxRequest, id: string): Sandb
 async function publish({ daemon, metadata, timeline }: Run, shim: Shim, sandbox: Sandbox): Promise<void> {
 	const { sandboxes, events } = daemon;
 	const published: Sandbox = { metadata, status: { ...sandbox.status, timeline: timeline.stages } };
-	await changing('run.made', () => sandboxes.records.save(metadata.id, sandboxes.phaseOf(metadata.id), published));
+	await changing('run.made', () =>
+		sandboxes.records.save(metadata.id, sandboxes.phaseOf(metadata.id), published),
+	);
 	if (sandboxes.shims.get(metadata.id) !== shim)
 		throw aborted(`The shim of sandbox ${metadata.id} ended while it was made`);
 	sandboxes.add(published);

@@ -336,7 +336,10 @@ test('what is no checkpoint of a container makes none, and nothing is left', asy
 	execFileSync('tar', ['-C', at('inside'), '-xf', at('good.tar')]);
 	symlinkSync('/etc/hostname', at('inside/checkpoint/link'));
 	execFileSync('tar', ['-C', at('inside'), '-cf', at('linked.tar'), '.']);
-	const dump = readFileSync(at('inside/config.dump'), 'utf8').replace(/"rootfsImage":"[^"]*"/, '"rootfsImage":"x"');
+	const dump = readFileSync(at('inside/config.dump'), 'utf8').replace(
+		/"rootfsImage":"[^"]*"/,
+		'"rootfsImage":"x"',
+	);
 	rmSync(at('inside/checkpoint/link'));
 	writeFileSync(at('inside/config.dump'), dump);
 	const config = (name: string, rest: ContainerConfigInit = {}): ContainerConfigInit => ({
@@ -351,10 +354,22 @@ test('what is no checkpoint of a container makes none, and nothing is left', asy
 		[config('missing.tar'), 'INVALID_ARGUMENT', /cannot read .*missing\.tar: ENOENT/],
 		[config('words.tar'), 'INVALID_ARGUMENT', /words\.tar is no checkpoint of a container that Gantry made/],
 		[config('other.tar'), 'INVALID_ARGUMENT', /other\.tar .* has no \.\/gantry\.json/],
-		[config('nothing'), 'INVALID_ARGUMENT', /nothing is no checkpoint of a container: it has no gantry\.json/],
+		[
+			config('nothing'),
+			'INVALID_ARGUMENT',
+			/nothing is no checkpoint of a container: it has no gantry\.json/,
+		],
 		[config('foreign.tar'), 'FAILED_PRECONDITION', /foreign\.tar: it belongs to user 1000/],
-		[config('linked.tar'), 'FAILED_PRECONDITION', /checkpoint\/link: it is neither a regular file nor a folder/],
-		[config('inside'), 'NOT_FOUND', /Image busybox \(x\), which the container of .* was made from, is not on/],
+		[
+			config('linked.tar'),
+			'FAILED_PRECONDITION',
+			/checkpoint\/link: it is neither a regular file nor a folder/,
+		],
+		[
+			config('inside'),
+			'NOT_FOUND',
+			/Image busybox \(x\), which the container of .* was made from, is not on/,
+		],
 		[config('good.tar', { tty: true }), 'UNIMPLEMENTED', /restore container \w+: it has a terminal/],
 		[
 			config('good.tar', { linux: { security_context: { namespace_options: { pid: 'POD' } } } }),
