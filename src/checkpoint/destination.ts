@@ -39,8 +39,9 @@ export async function findDestination(given: string, wanted: Wanted): Promise<De
 		throw invalidArgument(`${field} ${JSON.stringify(given)} is not an absolute path`);
 	const named = normalize(given).replace(/(?<=.)\/+$/, '');
 	if (named === '/') throw invalidArgument(`${field} is /, where no checkpoint can be written`);
-	const { path, distrust } = await placeOf(named);
+	const { path, distrust, missing } = await placeOf(named);
 	if (distrust !== undefined) throw invalidArgument(`${field}: ${distrust}`);
+	if (missing !== undefined) throw invalidArgument(`${field}: cannot write to ${dirname(path)}: ${missing}`);
 	const place = await lookAt(path, kind === 'folder' || given.endsWith('/'), wanted);
 	const temporary = join(dirname(path), `${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
 	return { path, ...place, temporary, content: join(temporary, 'content') };

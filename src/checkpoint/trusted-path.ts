@@ -8,17 +8,20 @@ const STICKY = 0o1000;
 /** As many as the kernel follows (path_resolution(7)). */
 const MOST_LINKS = 40;
 
+/** Where a path leads, or why it must not be used. */
 export interface PlaceOfPath {
 	/** The same place without a link on the way to it; what its last name is, is not looked at. */
 	readonly path: string;
 	/** Who else could lead the way elsewhere, as a sentence; undefined: root alone. */
 	readonly distrust: string | undefined;
+	/** ENOENT or ENOTDIR when a folder on the way is none. Not to be used: others may be about to make it. */
+	readonly missing: string | undefined;
 }
 
 /**
  * Follows the way to an absolute, normal path, name by name from the root. Where every folder and link on it is
  * root's, and others can at most add names to a folder (sticky), nobody can turn the way between this look and the
- * use of `path`. A folder that is missing ends the look: who needs it says so.
+ * use of `path`.
  */
 export async function placeOf(given: string): Promise<PlaceOfPath> {
 	const way = namesOf(dirname(given));
@@ -28,12 +31,12 @@ export async function placeOf(given: string): Promise<PlaceOfPath> {
 	for (let name = way.shift(); name !== undefined; name = way.shift()) {
 		const path = join(folder, name);
 		const found = await look(path);
-		const place = join(path, ...way, basename(given));
-		if (found === undefined) return { path: place, distrust: undefined };
+		if (typeof found === 'string') return { path: given, distrust: undefined, missing: found };
 		const distrust = distrustOf(path, found, inOpenFolder);
-		if (distrust !== undefined) return { path: place, distrust };
+		if (distrust !== undefined) return { path: given, distrust, missing: undefined };
 		if (found.isSymbolicLink()) {
-			if (++links > MOST_LINKS) return { path: place, distrust: `${path} is one of too many links` };
+			if (++links > MOST_LINKS)
+				return { path: given, distrust: `${path} is one of too many links`, missing: undefined };
 			const target = await readlink(path);
 			if (target.startsWith('/')) folder = '/';
 			way.unshift(...namesOf(target));
@@ -42,19 +45,21 @@ export async function placeOf(given: string): Promise<PlaceOfPath> {
 		}
 		inOpenFolder = await isOpen(folder);
 	}
-	return { path: join(folder, basename(given)), distrust: undefined };
+	return { path: join(folder, basename(given)), distrust: undefined, missing: undefined };
 }
 
 const namesOf = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
 
 async function isOpen(folder: string): Promise<boolean> {
 	const found = await look(folder);
-	return found !== undefined && (found.mode & OTHERS_WRITE) !== 0;
+	return typeof found !== 'string' && (found.mode & OTHERS_WRITE) !== 0;
 }
 
-async function look(path: string): Promise<Stats | undefined> {
+/** The errno when there is nothing. */
+async function look(path: string): Promise<Stats | string> {
 	return await lstat(path).catch((error: unknown) => {
-		if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
+		const errno = errnoOf(error) ?? '';
+		if (['ENOENT', 'ENOTDIR'].includes(errno)) return errno;
 		throw error;
 	});
 }

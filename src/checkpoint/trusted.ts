@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { isAbsolute, join, normalize } from 'node:path';
-import { errnoOf, failedPrecondition, invalidArgument } from '#base/errors.ts';
+import { errnoOf, failedPrecondition, invalidArgument, StatusError } from '#base/errors.ts';
 import { placeOf } from './trusted-path.ts';
 
 const OTHERS_WRITE = 0o022;
@@ -16,20 +16,22 @@ export async function trustedPlace(field: string, given: string): Promise<string
 	if (!isAbsolute(given) || given.includes('\0'))
 		throw invalidArgument(`${field} ${JSON.stringify(given)} is not an absolute path`);
 	const named = normalize(given).replace(/(?<=.)\/+$/, '');
-	const { path, distrust } = await placeOf(named);
+	const { path, distrust, missing } = await placeOf(named);
 	if (distrust !== undefined) throw distrusted(named, distrust);
-	await checkTrusted(path);
+	if (missing !== undefined) throw invalidArgument(`${field}: cannot read ${named}: ${missing}`);
+	try {
+		await checkTrusted(path);
+	} catch (error) {
+		// Nothing is looked for there again: others may be about to make it.
+		if (error instanceof StatusError) throw error;
+		throw invalidArgument(`${field}: cannot read ${named}: ${errnoOf(error)}`, { cause: error });
+	}
 	return path;
 }
 
 /** The same of a folder that lies where nobody else comes. */
 export async function checkTrusted(path: string): Promise<void> {
-	const found = await lstat(path).catch((error: unknown) => {
-		if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
-		throw error;
-	});
-	// What is missing is told by who needs it.
-	if (found === undefined) return;
+	const found = await lstat(path);
 	const why = distrustOf(found);
 	if (why !== undefined) throw distrusted(path, why);
 	if (!found.isDirectory()) return;

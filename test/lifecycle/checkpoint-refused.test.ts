@@ -243,7 +243,12 @@ test('what is no checkpoint cannot be restored', async () => {
 	const restore = (rest: object = {}) => restorePod({ checkpoint_path: path, ...rest });
 	await refused(restore({ checkpoint_path: '' }), 'INVALID_ARGUMENT', /checkpoint_path is empty/);
 	await refused(restore({ checkpoint_path: 'here' }), 'INVALID_ARGUMENT', /not an absolute path/);
-	await refused(restore({ checkpoint_path: '/nowhere' }), 'INVALID_ARGUMENT', /is no checkpoint of a pod/);
+	for (const checkpoint_path of ['/nowhere', '/no/where', `${path}/no/where`])
+		await refused(
+			restore({ checkpoint_path }),
+			'INVALID_ARGUMENT',
+			/checkpoint_path: cannot read .*: ENOENT/,
+		);
 	await refused(restore(), 'INVALID_ARGUMENT', /is no checkpoint of a pod: it has no pod\.dump/);
 	await refused(restore({ options: { fast: 'yes' } }), 'UNIMPLEMENTED', /"fast" is not supported/);
 	const dump = (value: unknown) => writeFileSync(join(path, 'pod.dump'), JSON.stringify(value));
