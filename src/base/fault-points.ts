@@ -68,6 +68,31 @@ export const FAULT_POINTS = {
 		'image.record',
 	],
 	RemoveImage: ['image.unlist', 'image.documents', 'layer.unlist', 'layer.remove'],
+	CheckpointContainer: [
+		'checkpoint.mark',
+		'checkpoint.folder',
+		'checkpoint.freeze',
+		'checkpoint.save',
+		'checkpoint.files',
+		'checkpoint.thaw',
+		'checkpoint.pack',
+		'checkpoint.publish',
+		'checkpoint.remove',
+		'checkpoint.unmark',
+	],
+	/** What a pod passes alone: an earlier checkpoint of it lies there. */
+	CheckpointPod: ['checkpoint.replace', 'checkpoint.publish'],
+	/** Beside those of RunPodSandbox. */
+	RestorePod: [
+		'restore.note',
+		'restore.shared-memory',
+		'create.making',
+		'restore.files',
+		'create.made',
+		'restore.made',
+	],
+	/** CreateContainer from an archive, beside its own. */
+	RestoreContainer: ['restore.unpack', 'restore.files', 'container.create', 'restore.close', 'create.made'],
 	/** The hooks of a sandbox on a CNI network; those of the built-in one run in the shim, inside container.create. */
 	CniAdd: ['cni.store', 'cni.loopback', 'cni.add'],
 	CniDelete: ['cni.delete', 'cni.forget', 'cni.pin'],

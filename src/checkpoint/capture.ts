@@ -1,18 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internal, messageOf } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import { checkpointContainer, type OciSpec } from '#runtime';
 import type { Container } from '../container/types.ts';
 import type { Daemon } from '../server/types.ts';
 import type { Deadline } from './deadline.ts';
 import { writeContainer } from './documents.ts';
-import { markFrozen, unmark } from './interrupted.ts';
 import { saveRootDiff } from './root-diff.ts';
 import { saversEnded } from './savers.ts';
+import { SHARED_MEMORY, sharedMemoryOf } from './shared-memory.ts';
 import { pack } from './tar.ts';
-
-/** The pod's /dev/shm, in the layout that all runtimes share. */
-export const SHARED_MEMORY = 'devshm-checkpoint.tar';
 
 /** One container that is saved, and the folder that it is saved in. */
 export interface Saved {
@@ -27,7 +25,7 @@ export interface Capture {
 	/** All that are stopped, so that there is one cut; those that are saved are among them. */
 	readonly stopped: readonly Container[];
 	readonly saved: readonly Saved[];
-	/** The temporary folder; named in the marks. */
+	/** The temporary folder; the containers are marked with it. */
 	readonly temporary: string;
 	/** Where the pod's /dev/shm is packed, and the pause process that sees it; undefined: it is the node's. */
 	readonly sharedMemory: { readonly pid: number; readonly folder: string } | undefined;
@@ -40,11 +38,12 @@ export async function capture(daemon: Daemon, cut: Capture): Promise<void> {
 	const { stopped, temporary, deadline } = cut;
 	let isDone = false;
 	try {
-		for (const container of stopped) markFrozen(container, temporary);
 		const { signal } = deadline;
-		const freezing = stopped.map(({ metadata }) => cgroups.freeze(metadata.cgroupsPath, { signal }));
-		await Promise.allSettled(freezing);
-		await Promise.all(freezing);
+		await changing('checkpoint.freeze', async () => {
+			const freezing = stopped.map(({ metadata }) => cgroups.freeze(metadata.cgroupsPath, { signal }));
+			await Promise.allSettled(freezing);
+			await Promise.all(freezing);
+		});
 		for (const saved of cut.saved) await save(daemon, cut, saved);
 		await saveSharedMemory(daemon, cut);
 		isDone = true;
@@ -52,7 +51,7 @@ export async function capture(daemon: Daemon, cut: Capture): Promise<void> {
 		try {
 			if (!isDone) await saversEnded(daemon, temporary);
 		} finally {
-			resumeAll(daemon, stopped);
+			await changing('checkpoint.thaw', () => resumeAll(daemon, stopped));
 		}
 	}
 }
@@ -68,11 +67,13 @@ async function save(daemon: Daemon, cut: Capture, { container, spec, folder }: S
 	await mkdir(folder, { recursive: true, mode: 0o700 });
 	const pid = container.status.process?.pid ?? 0;
 	const options = { id, criu, pid, shimPid, cgroupsPath, folder, timeoutMs: patienceMs(deadline) };
-	const surroundings = await checkpointContainer(daemon, options);
+	const surroundings = await changing('checkpoint.save', () => checkpointContainer(daemon, options));
 	deadline.signal.throwIfAborted();
 	await writeContainer(folder, container, spec, surroundings);
 	const upper = join(containers.layerFolder(id), 'upper');
-	await saveRootDiff(launcher, { upper, folder, scratch: config.state }, deadline);
+	await changing('checkpoint.files', () =>
+		saveRootDiff(launcher, { upper, folder, scratch: config.state }, deadline),
+	);
 }
 
 async function saveSharedMemory({ launcher }: Daemon, { sharedMemory, deadline }: Capture): Promise<void> {
@@ -82,15 +83,11 @@ async function saveSharedMemory({ launcher }: Daemon, { sharedMemory, deadline }
 	await pack(launcher, { folder: sharedMemoryOf(pid), archive, mayChange: true }, deadline);
 }
 
-/** The pod's /dev/shm, as its pause process sees it. */
-export const sharedMemoryOf = (pid: number): string => `/proc/${pid}/root/dev/shm`;
-
 function resumeAll({ cgroups, log }: Daemon, stopped: readonly Container[]): void {
 	const failures: string[] = [];
 	for (const container of stopped) {
 		try {
 			cgroups.thaw(container.metadata.cgroupsPath);
-			unmark(container);
 		} catch (error) {
 			log.error('a container may be frozen', { container: container.metadata.id, error: messageOf(error) });
 			failures.push(messageOf(error));

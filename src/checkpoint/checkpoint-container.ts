@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { notFound } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import type { CheckpointContainerRequest } from '#cri-api';
 import { checkCanCheckpoint } from '#runtime';
 import { specOf } from '../container/bundle-spec.ts';
@@ -9,15 +10,23 @@ import type { Call, Daemon } from '../server/types.ts';
 import { capture } from './capture.ts';
 import { checkRuns, claim, sandboxOf } from './claim.ts';
 import { Deadline } from './deadline.ts';
-import { type Destination, openDestination, publish } from './destination.ts';
+import { type Destination, findDestination, publish } from './destination.ts';
+import { isCheckpointOf } from './documents.ts';
+import { inTemporary } from './interrupted.ts';
 import { pack } from './tar.ts';
+import { joined } from './under-way.ts';
 
-/** CheckpointContainer: an archive at `location` (a folder, when it names one); the container goes on. */
-export async function checkpointContainer(
+/**
+ * CheckpointContainer: an archive at `location` (a folder, when it names one); the container goes on. A call in the
+ * same words while this one runs joins it; after it, it saves the container anew, in place of what lies there.
+ */
+export const checkpointContainer = (
 	daemon: Daemon,
 	request: CheckpointContainerRequest,
 	call: Call,
-): Promise<void> {
+): Promise<void> => joined(daemon, { CheckpointContainer: request }, () => checkpoint(daemon, request, call));
+
+async function checkpoint(daemon: Daemon, request: CheckpointContainerRequest, call: Call): Promise<void> {
 	const { id } = found(daemon, requireId('container_id', request.container_id)).metadata;
 	const what = `checkpoint container ${id}`;
 	const deadline = new Deadline(what, BigInt(request.timeout), daemon.config);
@@ -26,13 +35,14 @@ export async function checkpointContainer(
 	checkRuns(what, container);
 	using _claimed = claim(daemon, what, [container]);
 	checkCanCheckpoint(what, await specOf(container.metadata));
-	const destination = await openDestination('location', request.location, 'any');
-	try {
+	const field = 'location';
+	const isSame = (folder: string) => isCheckpointOf(folder, container);
+	const destination = await findDestination(request.location, { field, kind: 'any', isSame });
+	const work = async () => {
 		await call.stage('capture', () => captureOne(daemon, container, { criu, destination, deadline }));
 		await call.stage('write', () => write(daemon, destination, deadline));
-	} finally {
-		await daemon.launcher.removeTree(destination.temporary);
-	}
+	};
+	await inTemporary(daemon, { field, destination, containers: [container], work });
 }
 
 function found({ containers }: Daemon, id: string): Container {
@@ -64,6 +74,7 @@ async function captureOne(
 async function write({ launcher }: Daemon, destination: Destination, deadline: Deadline): Promise<void> {
 	const { temporary, content, isFolder } = destination;
 	const archive = join(temporary, 'archive.tar');
-	if (!isFolder) await pack(launcher, { folder: content, archive }, deadline);
+	if (!isFolder)
+		await changing('checkpoint.pack', () => pack(launcher, { folder: content, archive }, deadline));
 	await publish(destination, isFolder ? content : archive);
 }

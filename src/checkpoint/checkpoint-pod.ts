@@ -10,16 +10,20 @@ import type { Call, Daemon } from '../server/types.ts';
 import { capture, type Saved } from './capture.ts';
 import { checkRuns, claim, sandboxOf } from './claim.ts';
 import { Deadline } from './deadline.ts';
-import { openDestination, publish } from './destination.ts';
-import { writePod } from './documents.ts';
+import { type Destination, findDestination, publish } from './destination.ts';
+import { isCheckpointOfPod, writePod } from './documents.ts';
+import { inTemporary } from './interrupted.ts';
 import { refuseOptions } from './options.ts';
+import { joined } from './under-way.ts';
 
-/** CheckpointPod: a folder with the chosen containers (all that run) as they were at one moment; they go on. */
-export async function checkpointPod(
-	daemon: Daemon,
-	request: CheckpointPodRequest,
-	call: Call,
-): Promise<void> {
+/**
+ * CheckpointPod: a folder with the chosen containers (all that run) as they were at one moment; they go on. A call in
+ * the same words while this one runs joins it; after it, it saves the pod anew, in place of what lies there.
+ */
+export const checkpointPod = (daemon: Daemon, request: CheckpointPodRequest, call: Call): Promise<void> =>
+	joined(daemon, { CheckpointPod: request }, () => checkpoint(daemon, request, call));
+
+async function checkpoint(daemon: Daemon, request: CheckpointPodRequest, call: Call): Promise<void> {
 	refuseOptions(request.options);
 	const { id } = found(daemon, requireId('pod_sandbox_id', request.pod_sandbox_id)).metadata;
 	const what = `checkpoint pod sandbox ${id}`;
@@ -32,25 +36,41 @@ export async function checkpointPod(
 	using _claimed = claim(daemon, what, running);
 	for (const { metadata } of chosen)
 		checkCanCheckpoint(`checkpoint container ${metadata.id}`, await specOf(metadata));
-	const destination = await openDestination('output_path', request.output_path, 'folder');
+	const field = 'output_path';
+	const isSame = (folder: string) => isCheckpointOfPod(folder, sandbox);
+	const destination = await findDestination(request.output_path, { field, kind: 'folder', isSame });
+	const work = () => save(daemon, call, { what, criu, sandbox, running, chosen, destination });
+	await inTemporary(daemon, { field, destination, containers: running, work });
+}
+
+interface PodSave {
+	readonly what: string;
+	readonly criu: string;
+	readonly sandbox: Sandbox;
+	readonly running: readonly Container[];
+	readonly chosen: readonly Container[];
+	readonly destination: Destination;
+}
+
+async function save(
+	daemon: Daemon,
+	call: Call,
+	{ what, criu, sandbox, running, chosen, destination }: PodSave,
+): Promise<void> {
 	const { content, temporary } = destination;
-	try {
-		const saved = await Promise.all(chosen.map((container, index) => placeOf(content, container, index)));
-		const { shimPid, pausePid, hasSharedMemory } = sandboxOf(daemon, sandbox.metadata.id);
-		const sharedMemory = hasSharedMemory ? { pid: pausePid, folder: content } : undefined;
-		const deadline = new Deadline(what, 0n, daemon.config);
-		await call.stage('capture', () =>
-			capture(daemon, { criu, shimPid, stopped: running, saved, temporary, sharedMemory, deadline }),
-		);
-		const containers = saved.map(({ container, folder }) => ({
-			name: container.metadata.config.metadata?.name ?? '',
-			folder: folder.slice(content.length + 1),
-		}));
-		await writePod(content, sandbox, containers);
-		await publish(destination, content);
-	} finally {
-		await daemon.launcher.removeTree(temporary);
-	}
+	const saved = await Promise.all(chosen.map((container, index) => placeOf(content, container, index)));
+	const { shimPid, pausePid, hasSharedMemory } = sandboxOf(daemon, sandbox.metadata.id);
+	const sharedMemory = hasSharedMemory ? { pid: pausePid, folder: content } : undefined;
+	const deadline = new Deadline(what, 0n, daemon.config);
+	await call.stage('capture', () =>
+		capture(daemon, { criu, shimPid, stopped: running, saved, temporary, sharedMemory, deadline }),
+	);
+	const containers = saved.map(({ container, folder }) => ({
+		name: container.metadata.config.metadata?.name ?? '',
+		folder: folder.slice(content.length + 1),
+	}));
+	await writePod(content, sandbox, containers);
+	await publish(destination, content);
 }
 
 function found({ sandboxes }: Daemon, id: string): Sandbox {

@@ -2,14 +2,17 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, fromSystemError, invalidArgument, messageOf } from '#base/errors.ts';
 import type { ContainerConfig, PodSandboxConfig } from '#cri-api';
-import type { OciSpec, Surroundings } from '#runtime';
+import type { Launcher, OciSpec, Surroundings } from '#runtime';
 import type { Container } from '../container/types.ts';
+import { sandboxName } from '../sandbox/metadata.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import { fromJson, toJson } from '../store/json.ts';
-import { integer, list, object, type Shape, text } from '../store/shape.ts';
+import { integer, list, object, objectWith, type Shape, text } from '../store/shape.ts';
 import { containerConfig, podConfig } from './configs.ts';
+import type { Deadline } from './deadline.ts';
 import { readDocument } from './read-document.ts';
 import { SPEC_FILE } from './same-protection.ts';
+import { readPacked } from './tar.ts';
 
 /** gantry.json: what RestorePod needs of one container. */
 export interface SavedContainer {
@@ -28,6 +31,7 @@ export interface SavedPod {
 }
 
 const CONTAINER_FILE = 'gantry.json';
+const CONFIG_FILE = 'config.dump';
 const POD_FILE = 'pod.dump';
 
 const version: Shape<1> = (value, path) => {
@@ -67,7 +71,7 @@ export async function writeContainer(
 		checkpointedTime: new Date().toISOString(),
 	};
 	await write(folder, CONTAINER_FILE, toJson(saved));
-	await write(folder, 'config.dump', JSON.stringify(configDump));
+	await write(folder, CONFIG_FILE, JSON.stringify(configDump));
 	await write(folder, SPEC_FILE, JSON.stringify(spec));
 }
 
@@ -88,6 +92,51 @@ export const readContainer = (folder: string): Promise<SavedContainer> =>
 	read(folder, CONTAINER_FILE, savedContainer);
 export const readPod = (folder: string): Promise<SavedPod> => read(folder, POD_FILE, savedPod);
 
+/** config.dump: whose processes they are, and what they were made from. */
+export interface SavedOrigin {
+	readonly id: string;
+	readonly rootfsImage: string;
+	readonly rootfsImageName: string;
+}
+const savedOrigin = objectWith<SavedOrigin>({ id: text, rootfsImage: text, rootfsImageName: text });
+const whose = objectWith<Pick<SavedOrigin, 'id'>>({ id: text });
+
+export const readOrigin = (folder: string): Promise<SavedOrigin> => read(folder, CONFIG_FILE, savedOrigin);
+
+/** Both documents of a container's archive, without unpacking it. INVALID_ARGUMENT as for folders. */
+export async function readArchived(
+	launcher: Pick<Launcher, 'run'>,
+	archive: string,
+	deadline: Deadline,
+): Promise<{ readonly saved: SavedContainer; readonly origin: SavedOrigin }> {
+	const of = async <T>(name: string, shape: Shape<T>): Promise<T> => {
+		const content = await readPacked(launcher, { archive, name: `./${name}` }, deadline);
+		if (content === '')
+			throw invalidArgument(
+				`${archive} is no checkpoint of a container that Gantry made: it has no ./${name}`,
+			);
+		try {
+			return shape(fromJson(content), name);
+		} catch (error) {
+			throw invalidArgument(`Cannot read ${name} of ${archive}: ${messageOf(error)}`, { cause: error });
+		}
+	};
+	return { saved: await of(CONTAINER_FILE, savedContainer), origin: await of(CONFIG_FILE, savedOrigin) };
+}
+
+/** Whether the folder holds a checkpoint of this very container, made by us or by another runtime. */
+export async function isCheckpointOf(folder: string, { metadata }: Container): Promise<boolean> {
+	const { id } = await read(folder, CONFIG_FILE, whose).catch(() => ({ id: '' }));
+	return id === metadata.id;
+}
+
+/** Whether the folder holds a checkpoint of this very pod. */
+export async function isCheckpointOfPod(folder: string, { metadata }: Sandbox): Promise<boolean> {
+	const saved = await readPod(folder).catch(() => undefined);
+	const [its, ours] = [saved?.config.metadata, metadata.config.metadata];
+	return its != null && ours !== null && sandboxName(its) === sandboxName(ours);
+}
+
 async function write(folder: string, name: string, content: string): Promise<void> {
 	try {
 		await writeFile(join(folder, name), content, { mode: 0o600, flag: 'wx' });
@@ -104,7 +153,7 @@ async function read<T>(folder: string, name: string, shape: Shape<T>): Promise<T
 		const isMissing = ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 		throw invalidArgument(
 			isMissing
-				? `${folder} is no checkpoint of a pod: it has no ${name}`
+				? `${folder} is no checkpoint of a ${name === POD_FILE ? 'pod' : 'container'}: it has no ${name}`
 				: `Cannot read ${path}: ${messageOf(error)}`,
 			{ cause: error },
 		);

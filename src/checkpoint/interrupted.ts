@@ -1,22 +1,67 @@
-/** What a killed daemon left frozen, and half written. */
+/** What a checkpoint leaves frozen, and half written, should the daemon be killed. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { isHalfWritten } from '#base/atomic-file.ts';
 import { messageOf } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import type { Container } from '../container/types.ts';
 import type { Daemon } from '../server/types.ts';
 import { claim } from './claim.ts';
+import { type Destination, makeTemporary, putBack } from './destination.ts';
 import { saversEnded } from './savers.ts';
 
-/** In the folder of a container's record: its cgroup is frozen for a checkpoint, whose temporary folder it names. */
+/** In the folder of a container's record: a checkpoint of it is under way, whose temporary folder it names. */
 const markOf = ({ metadata }: Container): string => join(metadata.folder, 'checkpoint');
 
-export function markFrozen(container: Container, temporary: string): void {
+function mark(container: Container, temporary: string): void {
 	writeFileSync(markOf(container), temporary, { mode: 0o600 });
 }
 
-export function unmark(container: Container): void {
+function unmark(container: Container): void {
 	rmSync(markOf(container), { force: true });
+}
+
+interface Work {
+	readonly field: string;
+	readonly destination: Destination;
+	/** Those that may be frozen meanwhile. */
+	readonly containers: readonly Container[];
+	readonly work: () => Promise<void>;
+}
+
+/**
+ * Works in the temporary folder of a destination, and removes it whatever happens. The containers are marked before it
+ * is made and until it is gone: the next daemon finds by the marks what this one leaves.
+ */
+export async function inTemporary(
+	daemon: Daemon,
+	{ field, destination, containers, work }: Work,
+): Promise<void> {
+	const { temporary } = destination;
+	try {
+		await changing('checkpoint.mark', () => {
+			for (const container of containers) mark(container, temporary);
+		});
+		await makeTemporary(destination, { field });
+		await work();
+	} finally {
+		await changing('checkpoint.remove', () => daemon.launcher.removeTree(temporary));
+		await changing('checkpoint.unmark', () => {
+			for (const container of containers) release(daemon, container);
+		});
+	}
+}
+
+/** Thawed once more: the mark of one that may be frozen stays, for the next daemon. */
+function release({ cgroups, log }: Daemon, container: Container): boolean {
+	try {
+		cgroups.thaw(container.metadata.cgroupsPath);
+		unmark(container);
+		return true;
+	} catch (error) {
+		log.error('a container may be frozen', { container: container.metadata.id, error: messageOf(error) });
+		return false;
+	}
 }
 
 /**
@@ -37,24 +82,27 @@ export function resumeInterrupted(daemon: Daemon): void {
 }
 
 async function resume(daemon: Daemon, temporary: string, containers: readonly Container[]): Promise<void> {
-	const { cgroups, launcher, log } = daemon;
+	const { launcher, log } = daemon;
 	using _claimed = claim(daemon, 'resume after a checkpoint', containers);
 	const isOurs = isAbsolute(temporary) && isHalfWritten(temporary);
 	if (isOurs) await saversEnded(daemon, temporary);
-	for (const container of containers) {
-		const { id, cgroupsPath } = container.metadata;
-		try {
-			cgroups.thaw(cgroupsPath);
-			unmark(container);
-			log.warn('a checkpoint was interrupted; the container goes on', { container: id });
-		} catch (error) {
-			log.error('a container may be frozen', { container: id, error: messageOf(error) });
-		}
+	// Everything goes on before the files are looked after, which may take long.
+	for (const { metadata } of containers) thaw(daemon, metadata);
+	if (isOurs)
+		await putBack(temporary)
+			.then(() => launcher.removeTree(temporary))
+			.catch((error: unknown) =>
+				log.warn('a half-written checkpoint is left', { path: temporary, error: messageOf(error) }),
+			);
+	for (const container of containers)
+		if (release(daemon, container))
+			log.warn('a checkpoint was interrupted; the container goes on', { container: container.metadata.id });
+}
+
+function thaw({ cgroups, log }: Daemon, { id, cgroupsPath }: Container['metadata']): void {
+	try {
+		cgroups.thaw(cgroupsPath);
+	} catch (error) {
+		log.debug('thawing failed, and is tried again', { container: id, error: messageOf(error) });
 	}
-	if (!isOurs) return;
-	await launcher
-		.removeTree(temporary)
-		.catch((error: unknown) =>
-			log.warn('a half-written checkpoint is left', { path: temporary, error: messageOf(error) }),
-		);
 }

@@ -1,19 +1,21 @@
-import { existsSync } from 'node:fs';
-import { isAbsolute, join, normalize } from 'node:path';
-import { aborted, invalidArgument, unavailable } from '#base/errors.ts';
-import { withRollback } from '#base/rollback.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { replaceFile } from '#base/atomic-file.ts';
+import { aborted, invalidArgument } from '#base/errors.ts';
+import { changing } from '#base/fault-points.ts';
 import type { ContainerConfig, RestorePodRequest } from '#cri-api';
 import { createContainer } from '../container/create-container.ts';
-import { removeSandbox } from '../sandbox/remove-sandbox.ts';
+import { containerName } from '../container/metadata.ts';
+import { stateName } from '../container/types.ts';
 import { runSandbox } from '../sandbox/run-sandbox.ts';
+import type { Sandbox } from '../sandbox/types.ts';
 import type { Call, Daemon } from '../server/types.ts';
-import { SHARED_MEMORY, sharedMemoryOf } from './capture.ts';
-import { Deadline } from './deadline.ts';
+import { toJson } from '../store/json.ts';
 import { readContainer, readPod, type SavedContainer } from './documents.ts';
 import { refuseOptions } from './options.ts';
-import { checkSamePrivileged } from './same-protection.ts';
-import { unpack } from './tar.ts';
-import { checkTrusted } from './trusted.ts';
+import { checkNoNewMounts, checkSamePrivileged } from './same-protection.ts';
+import { restoreSharedMemory } from './shared-memory.ts';
+import { trustedPlace } from './trusted.ts';
 
 export interface RestoredPod {
 	readonly sandboxId: string;
@@ -28,8 +30,9 @@ interface Part {
 }
 
 /**
- * RestorePod: a new sandbox with the containers of a checkpoint, CREATED. A failure takes all of it back. A retry
- * after an answer that was lost finds the name taken: the pod that is there is to be removed first.
+ * RestorePod: a new sandbox with the containers of a checkpoint, CREATED. A failure takes all of it back. As
+ * RunPodSandbox, a call with the same metadata and checkpoint joins one that runs, and one whose client did not hear
+ * the answer gets it.
  */
 export async function restorePod(
 	daemon: Daemon,
@@ -37,33 +40,54 @@ export async function restorePod(
 	call: Call,
 ): Promise<RestoredPod> {
 	refuseOptions(request.options);
-	const folder = checkpointFolder(request.checkpoint_path);
-	const criu = await daemon.criu.require(`restore the pod of ${folder}`);
-	await checkTrusted(folder);
+	const criu = await daemon.criu.require(`restore the pod of ${request.checkpoint_path}`);
+	const folder = await trustedPlace('checkpoint_path', request.checkpoint_path);
 	const pod = await readPod(folder);
 	const parts = await partsOf(folder, pod.containers, request.container_configs);
 	const config = request.config ?? pod.config;
 	const runtimeHandler = request.runtime_handler || pod.runtimeHandler;
-	return await withRollback(async (rollback) => {
-		const before = new Set(daemon.sandboxes.list().map(({ metadata }) => metadata.id));
-		const sandboxId = await runSandbox(daemon, { config, runtime_handler: runtimeHandler }, call);
-		// The same name may have been asked for a moment ago: what others made is not ours to fill.
-		if (before.has(sandboxId))
-			throw aborted(`Sandbox ${sandboxId} with that name is there already; remove it first`);
-		rollback.push(`sandbox ${sandboxId}`, () => removeSandbox(daemon, sandboxId));
-		await restoreSharedMemory(daemon, sandboxId, folder);
-		const containers: { name: string; id: string }[] = [];
-		for (const part of parts)
-			containers.push({ name: part.name, id: await restoreContainer(daemon, sandboxId, part, criu, call) });
-		return { sandboxId, containers };
+	// It goes on when its client leaves, with all its parts.
+	const ownCall = { ...call, signal: new AbortController().signal };
+	const sandboxRequest = { config, runtime_handler: runtimeHandler };
+	const sandboxId = await runSandbox(daemon, sandboxRequest, call, {
+		by: `RestorePod ${folder}`,
+		fill: async ({ metadata }) => {
+			await changing('restore.note', () => replaceFile(originOf(metadata), folder));
+			await changing('restore.shared-memory', () => restoreSharedMemory(daemon, metadata.id, folder));
+			for (const part of parts) await restoreContainer(daemon, metadata.id, part, criu, ownCall);
+		},
+		isUntouched: (sandbox) => isUntouched(daemon, sandbox, folder, parts),
 	});
+	return { sandboxId, containers: parts.map((part) => restoredAs(daemon, sandboxId, part)) };
 }
 
-function checkpointFolder(path: string): string {
-	if (path === '') throw invalidArgument('checkpoint_path is empty');
-	if (!isAbsolute(path))
-		throw invalidArgument(`checkpoint_path ${JSON.stringify(path)} is not an absolute path`);
-	return normalize(path);
+/** In the folder of the sandbox's record: the checkpoint that it was made from. */
+const originOf = ({ folder }: Sandbox['metadata']): string => join(folder, 'restored-from');
+
+/** Restored from here by an earlier daemon, with the same configs, and nothing was started: nobody was told of it. */
+function isUntouched(
+	{ containers }: Daemon,
+	{ metadata }: Sandbox,
+	folder: string,
+	parts: readonly Part[],
+): boolean {
+	const origin = originOf(metadata);
+	if (!existsSync(origin) || readFileSync(origin, 'utf8') !== folder) return false;
+	const its = containers.ofSandbox(metadata.id);
+	return (
+		its.length === parts.length &&
+		its.every(
+			({ metadata: { config }, status }, index) =>
+				stateName(status) === 'created' && toJson(config) === toJson(parts[index]?.config),
+		)
+	);
+}
+
+function restoredAs({ containers }: Daemon, sandboxId: string, { name, config }: Part) {
+	const metadata = config.metadata;
+	const id = metadata === null ? undefined : containers.names.idOf(containerName(sandboxId, metadata));
+	if (id === undefined) throw aborted(`Container ${name} of sandbox ${sandboxId} was removed meanwhile`);
+	return { name, id };
 }
 
 /** Each container with the config that it is to get: the one of the request with its name, or its own. */
@@ -85,23 +109,10 @@ async function partsOf(
 			const its = await readContainer(join(folder, part.folder));
 			const config = configs.find((given) => nameOf(given) === part.name) ?? its.config;
 			checkSamePrivileged(its.config, config);
+			checkNoNewMounts(its.config, config);
 			return { name: part.name, folder: join(folder, part.folder), saved: its, config };
 		}),
 	);
-}
-
-/** Before the first container: its processes may have files of it mapped. */
-async function restoreSharedMemory(
-	{ sandboxes, launcher, config }: Daemon,
-	sandboxId: string,
-	folder: string,
-): Promise<void> {
-	const archive = join(folder, SHARED_MEMORY);
-	if (!existsSync(archive)) return;
-	const pid = sandboxes.get(sandboxId)?.status.pause?.pid;
-	if (pid === undefined) throw unavailable(`Sandbox ${sandboxId} ended while it was restored`);
-	const deadline = new Deadline('restore /dev/shm', 0n, config);
-	await unpack(launcher, { folder: sharedMemoryOf(pid), archive }, deadline);
 }
 
 function restoreContainer(
@@ -112,5 +123,7 @@ function restoreContainer(
 	call: Call,
 ): Promise<string> {
 	const request = { pod_sandbox_id: sandboxId, config, sandbox_config: null };
-	return createContainer(daemon, request, call, { criu, folder, surroundings: saved.surroundings });
+	const { surroundings } = saved;
+	const restored = { criu, path: folder, isArchive: false, surroundings, alone: false };
+	return createContainer(daemon, request, call, restored);
 }

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { failedPrecondition, invalidArgument, messageOf } from '#base/errors.ts';
 import type { ContainerConfig } from '#cri-api';
 import type { OciSpec } from '#runtime';
+import { destinationOf } from '../container/image-volumes.ts';
 import { readDocument } from './read-document.ts';
 
 /** The OCI spec that the processes were made with, in the layout that all runtimes share. */
@@ -35,6 +36,19 @@ export async function checkSameProtection(folder: string, spec: OciSpec): Promis
 export function checkSamePrivileged(saved: ContainerConfig, wanted: ContainerConfig): void {
 	const isPrivileged = ({ linux }: ContainerConfig) => linux?.security_context?.privileged ?? false;
 	if (isPrivileged(saved) !== isPrivileged(wanted)) throw differs('linux.security_context.privileged');
+}
+
+/**
+ * A mount that the processes had not would not be there. FAILED_PRECONDITION; one that they had and that is missing is
+ * told by the runtime. By the paths as they were asked for: what they lead to only the image knows.
+ */
+export function checkNoNewMounts(saved: ContainerConfig, wanted: ContainerConfig): void {
+	const had = new Set(saved.mounts.map(destinationOf));
+	const added = wanted.mounts.map(destinationOf).find((path) => !had.has(path));
+	if (added !== undefined)
+		throw failedPrecondition(
+			`mounts: the saved processes have no mount at ${added}, and a restored container gets none that they had not`,
+		);
 }
 
 const differs = (field: string) =>

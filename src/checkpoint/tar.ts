@@ -1,5 +1,5 @@
-import { fromSystemError, internal, resourceExhausted } from '#base/errors.ts';
-import type { Launcher } from '#runtime';
+import { fromSystemError, internal, invalidArgument, resourceExhausted } from '#base/errors.ts';
+import type { Launcher, ProgramResult } from '#runtime';
 import type { Deadline } from './deadline.ts';
 
 /** GNU tar: owners, devices, hard links, holes and extended attributes as they are. */
@@ -14,6 +14,8 @@ export interface PackOptions {
 	readonly archive: string;
 	/** A file with what is packed, paths relative to the folder (`./a/b`) that end with a zero byte; else everything. */
 	readonly namesFile?: string;
+	/** Unpacked: what is there already stays as it is. */
+	readonly keep?: boolean;
 	/** Others than those who are frozen may write meanwhile. */
 	readonly mayChange?: boolean;
 }
@@ -36,12 +38,28 @@ export async function pack(
 /** The inverse, into a folder that is there. */
 export async function unpack(
 	launcher: Pick<Launcher, 'run'>,
-	{ folder, archive }: PackOptions,
+	{ folder, archive, keep = false }: PackOptions,
 	deadline: Deadline,
 ): Promise<void> {
-	const options = ['--extract', '--same-owner', '--same-permissions', ...AS_IT_IS];
+	const kept = keep ? ['--skip-old-files'] : [];
+	const options = ['--extract', '--same-owner', '--same-permissions', ...kept, ...AS_IT_IS];
 	await run(launcher, `unpack ${archive}`, [...options, '--file', archive, '--directory', folder], deadline);
 }
+
+/** The text of one file of an archive; '' when it has none of that name. At most 16 MiB. */
+export async function readPacked(
+	launcher: Pick<Launcher, 'run'>,
+	{ archive, name }: { readonly archive: string; readonly name: string },
+	deadline: Deadline,
+): Promise<string> {
+	const argv = ['--extract', '--to-stdout', '--file', archive, name];
+	const ran = await run(launcher, `read ${name} of ${archive}`, argv, deadline, [0, NOT_THERE], MOST_BYTES);
+	if (ran.truncated) throw invalidArgument(`${name} of ${archive} has more than ${MOST_BYTES} bytes`);
+	return ran.exitCode === 0 ? ran.stdout.toString() : '';
+}
+
+const NOT_THERE = 2;
+const MOST_BYTES = 16 * 1024 * 1024;
 
 async function run(
 	launcher: Pick<Launcher, 'run'>,
@@ -49,16 +67,22 @@ async function run(
 	options: readonly string[],
 	deadline: Deadline,
 	good: readonly number[] = [0],
-): Promise<void> {
+	maxOutputBytes?: number,
+): Promise<ProgramResult> {
 	const argv = [TAR, ...options];
 	// Files are made with the modes that the archive says.
 	const ran = await launcher
-		.run({ argv, env: ['PATH=/usr/bin:/bin', 'LC_ALL=C'], timeoutMs: deadline.remainingMs })
+		.run({
+			argv,
+			env: ['PATH=/usr/bin:/bin', 'LC_ALL=C'],
+			timeoutMs: deadline.remainingMs,
+			...(maxOutputBytes && { maxOutputBytes }),
+		})
 		.catch((error: unknown) => {
 			throw fromSystemError(`Cannot ${what} with ${TAR} (install GNU tar)`, error);
 		});
 	if (ran.timedOut) deadline.throwOver(what);
-	if (good.includes(ran.exitCode)) return;
+	if (good.includes(ran.exitCode)) return ran;
 	const why = ran.stderr.toString().trim().split('\n').slice(0, 3).join('; ');
 	const make = /No space left on device/.test(why) ? resourceExhausted : internal;
 	throw make(`Cannot ${what}: ${why || `tar ended with ${ran.exitCode}`}`);

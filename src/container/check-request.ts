@@ -1,4 +1,4 @@
-import { failedPrecondition, invalidArgument, notFound, unimplemented } from '#base/errors.ts';
+import { failedPrecondition, invalidArgument, notFound } from '#base/errors.ts';
 import type {
 	ContainerConfig,
 	ContainerMetadata,
@@ -113,8 +113,8 @@ function imageOf({ images }: Daemon, { image }: ContainerConfig): Image {
 	if (reference === '') throw invalidArgument('config.image.image is empty');
 	checkRuntimeHandler('config.image.runtime_handler', image?.runtime_handler ?? '');
 	if (reference.startsWith('/')) {
-		throw unimplemented(
-			`config.image.image is the path ${reference}: a container is not made from a checkpoint archive; RestorePod restores a pod`,
+		throw invalidArgument(
+			`config.image.image is the path ${reference}: RestorePod has the processes from its own checkpoint; name the image`,
 		);
 	}
 	const found = images.find(reference);

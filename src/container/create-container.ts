@@ -3,7 +3,7 @@ import { aborted } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { withRollback } from '#base/rollback.ts';
 import type { CreateContainerRequest } from '#cri-api';
-import type { CreateOptions, ProcessIdentity } from '#runtime';
+import type { ProcessIdentity } from '#runtime';
 import { catchUp } from '../sandbox/shim-events.ts';
 import { takeBack } from '../sandbox/take-back.ts';
 import { Timeline } from '../sandbox/timeline.ts';
@@ -13,14 +13,17 @@ import type { Holder } from '../store/names.ts';
 import { type ContainerRequest, checkContainerRequest } from './check-request.ts';
 import {
 	type Creation,
+	closeCheckpoint,
 	createProcess,
-	fillLayer,
+	fillFiles,
 	leaseLayers,
 	makeFolder,
 	makeLogFolder,
 	newMetadata,
 	newStatus,
+	openCheckpoint,
 	planProcess,
+	type Restored,
 } from './create-stages.ts';
 import { containerName } from './metadata.ts';
 import { teardownContainer } from './teardown.ts';
@@ -35,7 +38,7 @@ export async function createContainer(
 	daemon: Daemon,
 	request: CreateContainerRequest,
 	call: Call,
-	restored?: CreateOptions['restore'],
+	restored?: Restored,
 ): Promise<string> {
 	const checked = checkContainerRequest(daemon, request);
 	const sandboxId = checked.sandbox.metadata.id;
@@ -70,7 +73,7 @@ async function makeContainer(
 	request: ContainerRequest,
 	holder: Holder,
 	call: Call,
-	restored: CreateOptions['restore'],
+	restored: Restored | undefined,
 ): Promise<void> {
 	const creation: Creation = {
 		daemon,
@@ -85,6 +88,7 @@ async function makeContainer(
 		const what = `container ${metadata.id}`;
 		rollback.push(what, () => takeBack(daemon, what, () => teardownContainer(daemon, { metadata, status })));
 		await timeline.stage('record', () => makeFolder(creation, status));
+		if (restored) await timeline.stage('checkpoint', () => openCheckpoint(creation, restored));
 		// In force at once, and on disk before anybody is told.
 		const [, { user, process }] = await allOf([
 			timeline.stage('image', () => leaseLayers(creation)),
@@ -106,8 +110,9 @@ async function makeProcess(
 	]);
 	const { uid, gid, groups } = planned.user;
 	const { restored } = creation;
-	if (restored !== undefined) await timeline.stage('files', () => fillLayer(creation, restored.folder));
+	if (restored) await timeline.stage('files', () => fillFiles(creation, restored));
 	const { process } = await timeline.stage('create', () => createProcess(creation, planned.prepared));
+	if (restored) await timeline.stage('checkpoint.close', () => closeCheckpoint(creation, restored));
 	return { user: { uid, gid, supplementalGroups: groups }, process };
 }
 

@@ -3,10 +3,20 @@ import { dirname, join } from 'node:path';
 import { allOf } from '#base/all-of.ts';
 import { fromSystemError, unavailable } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
-import { type CreatedContainer, type CreateOptions, type PreparedCreate, prepareCreate } from '#runtime';
+import {
+	type CreatedContainer,
+	type CreateOptions,
+	checkCanCheckpoint,
+	type PreparedCreate,
+	prepareCreate,
+	type Surroundings,
+} from '#runtime';
 import { Deadline } from '../checkpoint/deadline.ts';
 import { restoreRootDiff } from '../checkpoint/root-diff.ts';
 import { checkSameProtection } from '../checkpoint/same-protection.ts';
+import { restoreSharedMemory } from '../checkpoint/shared-memory.ts';
+import { unpack } from '../checkpoint/tar.ts';
+import { checkTrusted } from '../checkpoint/trusted.ts';
 import { cgroupsPathOf } from '../sandbox/cgroup-parent.ts';
 import { nowNs } from '../sandbox/clock.ts';
 import type { Timeline } from '../sandbox/timeline.ts';
@@ -21,6 +31,17 @@ import { stopSignalOf } from './stop-signal.ts';
 import type { ContainerMetadata, ContainerStatus } from './types.ts';
 import { imageVolumes, type Volume } from './volumes.ts';
 
+/** Whose processes take the place of the program. */
+export interface Restored {
+	readonly criu: string;
+	/** The checkpoint of one container, as CheckpointContainer has written it. */
+	readonly path: string;
+	readonly isArchive: boolean;
+	readonly surroundings: Surroundings;
+	/** It brings the /dev/shm of its pod along; else that is the pod's matter. */
+	readonly alone: boolean;
+}
+
 /** What one creation works with. */
 export interface Creation {
 	readonly daemon: Daemon;
@@ -28,7 +49,7 @@ export interface Creation {
 	readonly metadata: ContainerMetadata;
 	readonly timeline: Timeline;
 	/** From a checkpoint; undefined: its program is to run from the beginning. */
-	readonly restored: CreateOptions['restore'] | undefined;
+	readonly restored: Restored | undefined;
 }
 
 export interface PlannedProcess {
@@ -123,7 +144,10 @@ export async function planProcess(creation: Creation): Promise<PlannedProcess> {
 		containerSpecInput(daemon, request, { id, cgroupsPath, ...layers }),
 	);
 	const options = await createOptions(creation, input, layers);
-	if (creation.restored) await checkSameProtection(creation.restored.folder, options.spec);
+	if (options.restore) {
+		checkCanCheckpoint(`restore container ${id}`, options.spec);
+		await checkSameProtection(options.restore.folder, options.spec);
+	}
 	const prepared = await timeline.stage('plan', () =>
 		prepareCreate({ cgroups, launcher, instance: config.instance }, options),
 	);
@@ -138,10 +162,11 @@ async function layersOf({ daemon, metadata, request }: Creation): Promise<Layers
 }
 
 async function createOptions(
-	{ daemon, metadata, request, timeline, restored }: Creation,
+	creation: Creation,
 	input: ContainerSpecInput,
 	{ lowers, tree, volumes }: Layers,
 ): Promise<CreateOptions> {
+	const { daemon, metadata, request, timeline, restored } = creation;
 	const { id, logPath } = metadata;
 	const folder = daemon.containers.layerFolder(id);
 	const { stdin, stdin_once } = request.config;
@@ -157,16 +182,50 @@ async function createOptions(
 		...(logPath === '' ? {} : { log: { path: logPath, lineMax: daemon.config.runtime.logLineMaxBytes } }),
 		stdin,
 		stdinOnce: stdin_once,
-		...(restored && { restore: restored }),
+		...(restored && {
+			restore: {
+				criu: restored.criu,
+				folder: checkpointOf(creation, restored),
+				surroundings: restored.surroundings,
+			},
+		}),
 		signal: timeline.signal,
 	};
 }
 
-/** What the container of a checkpoint had written to its root. */
-export async function fillLayer({ daemon, metadata }: Creation, folder: string): Promise<void> {
+/** The folder of the checkpoint; an archive is unpacked to one beside the writable layer, for as long as it is made. */
+const checkpointOf = ({ daemon, metadata }: Creation, { path, isArchive }: Restored): string =>
+	isArchive ? join(daemon.containers.layerFolder(metadata.id), 'checkpoint') : path;
+
+/** What is in an archive is looked at where nobody else comes. */
+export async function openCheckpoint(creation: Creation, restored: Restored): Promise<void> {
+	if (!restored.isArchive) return;
+	const { launcher, config } = creation.daemon;
+	const folder = checkpointOf(creation, restored);
+	const deadline = new Deadline(`unpack ${restored.path}`, 0n, config);
+	await changing('restore.unpack', async () => {
+		await mkdir(folder, { recursive: true, mode: 0o700 });
+		await unpack(launcher, { folder, archive: restored.path }, deadline);
+	});
+	await checkTrusted(folder);
+}
+
+/** What the container of a checkpoint had written to its root, and what it shared with its pod. */
+export async function fillFiles(creation: Creation, restored: Restored): Promise<void> {
+	const { daemon, metadata } = creation;
+	const folder = checkpointOf(creation, restored);
 	const upper = join(daemon.containers.layerFolder(metadata.id), 'upper');
 	const deadline = new Deadline('restore the files', 0n, daemon.config);
-	await restoreRootDiff(daemon.launcher, { upper, folder }, deadline);
+	await changing('restore.files', () => restoreRootDiff(daemon.launcher, { upper, folder }, deadline));
+	if (restored.alone) await restoreSharedMemory(daemon, metadata.sandboxId, folder);
+}
+
+/** Its processes exist, and need it no more. */
+export async function closeCheckpoint(creation: Creation, restored: Restored): Promise<void> {
+	if (!restored.isArchive) return;
+	await changing('restore.close', () =>
+		creation.daemon.launcher.removeTree(checkpointOf(creation, restored)),
+	);
 }
 
 /** The process, waiting at its exec. */

@@ -1,5 +1,5 @@
 import { allOf } from '#base/all-of.ts';
-import { aborted } from '#base/errors.ts';
+import { aborted, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { withRollback } from '#base/rollback.ts';
 import type { RunPodSandboxRequest } from '#cri-api';
@@ -13,6 +13,7 @@ import { nowNs } from './clock.ts';
 import { sandboxHostname } from './hostname.ts';
 import { cgroupsToMake } from './made-cgroups.ts';
 import { sandboxName } from './metadata.ts';
+import { removeSandbox } from './remove-sandbox.ts';
 import {
 	createProcess,
 	makeFiles,
@@ -30,24 +31,76 @@ import { teardownSandbox } from './teardown.ts';
 import { Timeline } from './timeline.ts';
 import type { Sandbox, SandboxMetadata, SandboxStatus } from './types.ts';
 
+/** What is to be in a sandbox before anybody is told of it. */
+export interface Filling {
+	/** Tells it from other ways to make a sandbox of that name. */
+	readonly by: string;
+	readonly fill: (sandbox: Sandbox) => Promise<void>;
+	/** The same was filled in by an earlier daemon, and nobody has done anything with it. */
+	readonly isUntouched: (sandbox: Sandbox) => boolean;
+}
+
 /**
  * RunPodSandbox. Answers the id of a ready sandbox. A call with the same metadata while this one runs joins it; it
  * goes on when its client leaves. On failure everything is taken back.
  */
-export async function runSandbox(daemon: Daemon, request: RunPodSandboxRequest, call: Call): Promise<string> {
+export async function runSandbox(
+	daemon: Daemon,
+	request: RunPodSandboxRequest,
+	call: Call,
+	filling?: Filling,
+): Promise<string> {
 	const checked = checkSandboxRequest(request, daemon.config, daemon.containers.host);
 	return await daemon.sandboxes.names.claim(sandboxName(checked.metadata), {
 		signal: call.signal,
-		make: (holder) => makeSandbox(daemon, checked, holder, call),
-		isRetryFor: (id) => isUnused(daemon, checked, id),
+		...(filling && { by: filling.by }),
+		make: (holder) =>
+			filling === undefined
+				? makeSandbox(daemon, checked, holder, call)
+				: makeFilled(daemon, holder.id, filling, () => makeSandbox(daemon, checked, holder, call)),
+		isRetryFor: (id) => isUnused(daemon, checked, id, filling),
 	});
 }
 
 /** Asked for in the same words, and nobody has done anything with it: whoever asked was not told of it. */
-function isUnused({ sandboxes, containers }: Daemon, request: SandboxRequest, id: string): boolean {
+function isUnused(
+	{ sandboxes, containers }: Daemon,
+	request: SandboxRequest,
+	id: string,
+	filling: Filling | undefined,
+): boolean {
 	const sandbox = sandboxes.get(id);
-	if (sandbox?.status.state !== 'ready' || containers.ofSandbox(id).length > 0) return false;
-	return toJson(sandbox.metadata.config) === toJson(request.config);
+	if (sandbox?.status.state !== 'ready') return false;
+	if (toJson(sandbox.metadata.config) !== toJson(request.config)) return false;
+	return filling?.isUntouched(sandbox) ?? containers.ofSandbox(id).length === 0;
+}
+
+/** Until it is filled its record says that it is being removed: a daemon that is killed leaves none half full. */
+async function makeFilled(
+	daemon: Daemon,
+	id: string,
+	{ fill }: Filling,
+	make: () => Promise<void>,
+): Promise<void> {
+	const { sandboxes } = daemon;
+	sandboxes.filling.add(id);
+	try {
+		await make();
+		const made = sandboxes.get(id);
+		if (made !== undefined) await fill(made);
+		sandboxes.filling.delete(id);
+		const filled = sandboxes.get(id);
+		if (filled === undefined || sandboxes.removals.has(id))
+			throw aborted(`Sandbox ${id} was removed while it was filled`);
+		await changing('restore.made', () => sandboxes.records.save(id, 'made', filled));
+	} catch (error) {
+		await removeSandbox(daemon, id).catch((failure: unknown) =>
+			daemon.log.error('a sandbox that could not be filled is left', { id, error: messageOf(failure) }),
+		);
+		throw error;
+	} finally {
+		sandboxes.filling.delete(id);
+	}
 }
 
 async function makeSandbox(
@@ -110,7 +163,9 @@ function newMetadata(daemon: Daemon, request: SandboxRequest, id: string): Sandb
 async function publish({ daemon, metadata, timeline }: Run, shim: Shim, sandbox: Sandbox): Promise<void> {
 	const { sandboxes, events } = daemon;
 	const published: Sandbox = { metadata, status: { ...sandbox.status, timeline: timeline.stages } };
-	await changing('run.made', () => sandboxes.records.save(metadata.id, 'made', published));
+	await changing('run.made', () =>
+		sandboxes.records.save(metadata.id, sandboxes.phaseOf(metadata.id), published),
+	);
 	if (sandboxes.shims.get(metadata.id) !== shim)
 		throw aborted(`The shim of sandbox ${metadata.id} ended while it was made`);
 	sandboxes.add(published);

@@ -32,6 +32,8 @@ export class Sandboxes {
 	readonly removals = new Map<string, Promise<void>>();
 	/** Stops under way, likewise. */
 	readonly stops = new Map<string, Promise<void>>();
+	/** Those that a checkpoint is being restored to: to the next daemon half of one is something to remove. */
+	readonly filling = new Set<string>();
 	/** Aborted when the daemon ends. */
 	readonly closing = new AbortController();
 	/** Those that are being made, and those that could not be taken back yet. */
@@ -87,7 +89,12 @@ export class Sandboxes {
 	trySave(id: string): void {
 		const sandbox = this.#sandboxes.get(id);
 		if (sandbox === undefined) return;
-		this.records.trySave(id, this.removals.has(id) ? 'removing' : 'made', sandbox);
+		this.records.trySave(id, this.phaseOf(id), sandbox);
+	}
+
+	/** Of one that is published. */
+	phaseOf(id: string): 'made' | 'removing' {
+		return this.removals.has(id) || this.filling.has(id) ? 'removing' : 'made';
 	}
 
 	/** Settles when all of this name that an earlier daemon was making have been tried to be taken back. */

@@ -35,6 +35,18 @@ test('a name that is taken is ALREADY_EXISTS with the id, until it is released b
 	assert.notEqual(await names.claim('a', { signal: never, make: async () => {} }), id);
 });
 
+test('ways that make an object of one name do not join each other', async () => {
+	const names = new Names('sandbox');
+	const made = Promise.withResolvers<void>();
+	const call = (by: string) => names.claim('a', { signal: never, by, make: () => made.promise });
+	const [first, retry] = [call('RestorePod /one'), call('RestorePod /one')];
+	const other = names.claim('a', { signal: never, make: async () => {} });
+	await assert.rejects(other, { condition: 'ALREADY_EXISTS' });
+	await assert.rejects(call('RestorePod /two'), { condition: 'ALREADY_EXISTS' });
+	made.resolve();
+	assert.equal(await first, await retry);
+});
+
 test('a making that fails fails every caller and frees the name', async () => {
 	const names = new Names('sandbox');
 	const failing = async () => {

@@ -17,6 +17,8 @@ export interface Making extends Readonly<Holder> {
 interface Entry {
 	readonly holder: Holder;
 	readonly sinceMs: number;
+	/** See Claim. */
+	readonly by: string | undefined;
 	/** Set while the object is being made. */
 	making: Promise<void> | undefined;
 	/** Whether somebody who asked has been told the id. `unknown`: an earlier daemon made the object. */
@@ -28,6 +30,8 @@ export interface Claim {
 	readonly signal: AbortSignal;
 	/** Makes the object under the holder's id. One that fails frees the name. */
 	readonly make: (holder: Holder) => Promise<void>;
+	/** What makes it, when there are several ways that do not join each other. */
+	readonly by?: string;
 	/** Whether this call can be the retry of the one for which an earlier daemon made the object. Default: never. */
 	readonly isRetryFor?: (id: string) => boolean;
 }
@@ -51,11 +55,11 @@ export class Names {
 	 * @returns the id of the object.
 	 * @throws ALREADY_EXISTS, and DEADLINE_EXCEEDED naming the stage and the holder when the signal aborts.
 	 */
-	async claim(name: string, { signal, make, isRetryFor = () => false }: Claim): Promise<string> {
+	async claim(name: string, { signal, make, by = '', isRetryFor = () => false }: Claim): Promise<string> {
 		let entry = this.#entries.get(name);
 		if (entry === undefined) {
-			entry = this.#begin(name, make);
-		} else if (isTaken(entry, isRetryFor)) {
+			entry = this.#begin(name, by, make);
+		} else if (isTaken(entry, by, isRetryFor)) {
 			throw alreadyExists(
 				`${this.#kind} ${name} exists already, with id ${entry.holder.id}; remove it or raise metadata.attempt`,
 			);
@@ -71,6 +75,7 @@ export class Names {
 		this.#entries.set(name, {
 			holder: { id, stage: 'made' },
 			sinceMs: performance.now(),
+			by: undefined,
 			making: undefined,
 			delivered: 'unknown',
 		});
@@ -94,9 +99,9 @@ export class Names {
 			.map(([name, { holder, sinceMs }]) => ({ ...holder, name, seconds: secondsSince(sinceMs) }));
 	}
 
-	#begin(name: string, make: (holder: Holder) => Promise<void>): Entry {
+	#begin(name: string, by: string, make: (holder: Holder) => Promise<void>): Entry {
 		const holder: Holder = { id: newId(), stage: 'begin' };
-		const entry: Entry = { holder, sinceMs: performance.now(), making: undefined, delivered: 'no' };
+		const entry: Entry = { holder, sinceMs: performance.now(), by, making: undefined, delivered: 'no' };
 		this.#entries.set(name, entry);
 		entry.making = make(holder).then(
 			() => {
@@ -136,7 +141,9 @@ export class Names {
 
 const secondsSince = (ms: number): number => (performance.now() - ms) / 1000;
 
-function isTaken({ making, delivered, holder }: Entry, isRetryFor: (id: string) => boolean): boolean {
+function isTaken(entry: Entry, by: string, isRetryFor: (id: string) => boolean): boolean {
+	const { making, delivered, holder } = entry;
+	if (entry.by !== undefined && entry.by !== by) return true;
 	if (making !== undefined) return false;
 	return delivered === 'yes' || (delivered === 'unknown' && !isRetryFor(holder.id));
 }

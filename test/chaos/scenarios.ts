@@ -1,6 +1,10 @@
 /** For each operation of FAULT_POINTS: what is there before, the call, and what must be so after its retry. */
 import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StatusError } from '#base/errors.ts';
 import type { FAULT_POINTS } from '#base/fault-points.ts';
+import { until } from '../support/until.ts';
 import type { Stage } from './stage.ts';
 
 interface Operation {
@@ -12,6 +16,8 @@ interface Operation {
 
 export interface Scenario {
 	readonly network: 'builtin' | 'cni';
+	/** Runs only where a CRIU works. */
+	readonly needsCriu?: boolean;
 	readonly prepare: (stage: Stage) => Promise<Operation>;
 }
 
@@ -140,6 +146,117 @@ async function removeImage(stage: Stage): Promise<Operation> {
 	};
 }
 
+async function checkpointContainer(stage: Stage): Promise<Operation> {
+	const { cri } = stage.daemon;
+	const pod = await stage.runPod();
+	const container_id = await stage.start(pod);
+	const pid = await stage.pidOf(container_id);
+	const place = placeFor(stage);
+	const location = join(place.folder, 'saved');
+	return {
+		call: () =>
+			onceItGoesOn(async () => void (await cri.CheckpointContainer({ container_id, location, timeout: 60 }))),
+		confirm: async () => {
+			assert.equal(await stage.pidOf(container_id), pid);
+			await assertRuns(stage, container_id);
+			assert.deepEqual(readdirSync(place.folder), ['saved']);
+			await cri.RemovePodSandbox({ pod_sandbox_id: pod });
+			place.remove();
+		},
+	};
+}
+
+async function checkpointPod(stage: Stage): Promise<Operation> {
+	const { cri } = stage.daemon;
+	const pod_sandbox_id = await stage.runPod();
+	const container_id = await stage.start(pod_sandbox_id);
+	const pid = await stage.pidOf(container_id);
+	const place = placeFor(stage);
+	const output_path = join(place.folder, 'saved');
+	const call = async () => void (await cri.CheckpointPod({ pod_sandbox_id, output_path }));
+	await call();
+	return {
+		call: () => onceItGoesOn(call),
+		confirm: async () => {
+			assert.equal(await stage.pidOf(container_id), pid);
+			await assertRuns(stage, container_id);
+			assert.deepEqual(readdirSync(place.folder), ['saved']);
+			assert.ok(existsSync(join(output_path, 'pod.dump')));
+			await cri.RemovePodSandbox({ pod_sandbox_id });
+			place.remove();
+		},
+	};
+}
+
+async function restorePod(stage: Stage): Promise<Operation> {
+	const { cri } = stage.daemon;
+	const pod_sandbox_id = await stage.runPod();
+	await stage.start(pod_sandbox_id);
+	const place = placeFor(stage);
+	const checkpoint_path = join(place.folder, 'saved');
+	await cri.CheckpointPod({ pod_sandbox_id, output_path: checkpoint_path });
+	await cri.RemovePodSandbox({ pod_sandbox_id });
+	const config = stage.podConfig();
+	return {
+		call: async () => (await cri.RestorePod({ checkpoint_path, config })).pod_sandbox_id,
+		confirm: async (id = '') => {
+			const { containers } = await cri.ListContainers({ filter: { pod_sandbox_id: id } });
+			assert.deepEqual(
+				containers.map(({ state }) => state),
+				['CONTAINER_CREATED'],
+			);
+			const container_id = containers[0]?.id ?? '';
+			await cri.StartContainer({ container_id });
+			await assertRuns(stage, container_id);
+			await cri.RemovePodSandbox({ pod_sandbox_id: id });
+			place.remove();
+		},
+	};
+}
+
+async function restoreContainer(stage: Stage): Promise<Operation> {
+	const { cri } = stage.daemon;
+	const pod = await stage.runPod();
+	const container_id = await stage.start(pod);
+	const place = placeFor(stage);
+	const location = join(place.folder, 'saved');
+	await cri.CheckpointContainer({ container_id, location });
+	await cri.RemoveContainer({ container_id });
+	const { config, pod_sandbox_id } = stage.containerRequest(pod);
+	const request = { pod_sandbox_id, config: { ...config, image: { image: location } } };
+	return {
+		call: async () => (await cri.CreateContainer(request)).container_id,
+		confirm: async (id = '') => {
+			await cri.StartContainer({ container_id: id });
+			await assertRuns(stage, id);
+			await cri.RemovePodSandbox({ pod_sandbox_id: pod });
+			place.remove();
+		},
+	};
+}
+
+/** A folder of the case's own, in which nothing half-written may be left. */
+function placeFor({ daemon }: Stage) {
+	const folder = join(daemon.folder, 'checkpoints');
+	const remove = () => rmSync(folder, { recursive: true, force: true });
+	remove();
+	mkdirSync(folder);
+	return { folder, remove };
+}
+
+/** ABORTED while the next daemon waits for the CRIU of the one before. */
+async function onceItGoesOn(call: () => Promise<undefined>): Promise<undefined> {
+	await until('no checkpoint is under way', () =>
+		call().then(
+			() => true,
+			(error: StatusError) => {
+				if (error.condition === 'ABORTED') return false;
+				throw error;
+			},
+		),
+	);
+}
+
 async function assertRuns(stage: Stage, container_id: string): Promise<void> {
 	const { cri } = stage.daemon;
 	const { status } = await cri.ContainerStatus({ container_id });
@@ -159,6 +276,10 @@ export const SCENARIOS: Readonly<Record<keyof typeof FAULT_POINTS, Scenario>> = 
 	RemovePodSandbox: { network: 'builtin', prepare: removePod },
 	PullImage: { network: 'builtin', prepare: pullImage },
 	RemoveImage: { network: 'builtin', prepare: removeImage },
+	CheckpointContainer: { network: 'builtin', needsCriu: true, prepare: checkpointContainer },
+	CheckpointPod: { network: 'builtin', needsCriu: true, prepare: checkpointPod },
+	RestorePod: { network: 'builtin', needsCriu: true, prepare: restorePod },
+	RestoreContainer: { network: 'builtin', needsCriu: true, prepare: restoreContainer },
 	CniAdd: { network: 'cni', prepare: runPod },
 	CniDelete: { network: 'cni', prepare: removePod },
 };

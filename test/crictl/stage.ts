@@ -34,7 +34,8 @@ const CONTAINER = {
 	linux: { resources: { memory_limit_in_bytes: 64 * 1024 * 1024, cpu_shares: 512 } },
 };
 
-export async function setStage(): Promise<Stage> {
+/** `config`: text of the daemon's gantry.toml. */
+export async function setStage(config = ''): Promise<Stage> {
 	const registry = await startRegistry();
 	const { reference: image } = await registry.pushImage({
 		name: 'walk/busybox',
@@ -42,7 +43,7 @@ export async function setStage(): Promise<Stage> {
 		layers: [{ entries: busyboxEntries() }],
 		config: { Cmd: ['sh'], Env: ['PATH=/bin'] },
 	});
-	const daemon = await startTestDaemon();
+	const daemon = await startTestDaemon({ config });
 	const log_directory = join(daemon.folder, 'logs');
 	mkdirSync(log_directory);
 	return {

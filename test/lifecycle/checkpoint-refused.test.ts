@@ -8,6 +8,7 @@ import {
 	chmodSync,
 	chownSync,
 	existsSync,
+	lchownSync,
 	mkdirSync,
 	mkdtempSync,
 	readdirSync,
@@ -127,6 +128,83 @@ test('a place that cannot be written to is bad input, and known before anything 
 	await allIsWell();
 });
 
+test('a way to a checkpoint that another than root can turn is not gone, there and back', async () => {
+	writeFakeCriu(program);
+	const at = (name: string) => join(bed.folder, name);
+	for (const name of ['foreign-home', 'sticky', 'precious', 'foreign-home/inner', 'sticky/inner'])
+		mkdirSync(at(name));
+	chownSync(at('foreign-home'), 1000, 0);
+	chmodSync(at('sticky'), 0o1777);
+	symlinkSync(at('precious'), at('foreign-link'));
+	lchownSync(at('foreign-link'), 1000, 0);
+	symlinkSync(at('precious'), at('sticky/link'));
+	symlinkSync('loop', at('loop'));
+	symlinkSync('precious', at('last-link'));
+	const turned: readonly (readonly [string, RegExp])[] = [
+		['foreign-home/inner/x', /foreign-home belongs to user 1000, not to root/],
+		['foreign-link/x', /foreign-link belongs to user 1000, not to root/],
+		['sticky/link/x', /sticky\/link is a link in a folder that others can write to/],
+		['loop/x', /loop is one of too many links/],
+	];
+	for (const [name, why] of turned) {
+		await refused(checkpoint({ location: at(name) }), 'INVALID_ARGUMENT', why);
+		await refused(checkpointPod({ output_path: at(name) }), 'INVALID_ARGUMENT', why);
+		await refused(restorePod({ checkpoint_path: at(name) }), 'FAILED_PRECONDITION', why);
+	}
+	await refused(checkpoint({ location: at('last-link') }), 'INVALID_ARGUMENT', /last-link is a link/);
+	await refused(restorePod({ checkpoint_path: at('last-link') }), 'FAILED_PRECONDITION', /neither a regular/);
+	assert.deepEqual(readdirSync(at('precious')), []);
+	// Root's own link in a folder of root's, and a folder that others may add names to, are fine.
+	symlinkSync('sticky/inner', at('link'));
+	await checkpoint({ location: at('link/x.tar') });
+	assert.deepEqual(readdirSync(at('sticky/inner')), ['x.tar']);
+	await allIsWell();
+});
+
+test('a call that is made again joins the one under way; after it, it saves anew', async () => {
+	const [began, go] = [join(bed.folder, 'began'), join(bed.folder, 'go')];
+	writeFakeCriu(program, { dump: `echo >> ${began}; until [ -e ${go} ]; do sleep 0.01; done` });
+	const saves = () => (existsSync(began) ? readFileSync(began, 'utf8').length : 0);
+	const [file, folder, pods] = ['again.tar', 'again', 'again-pod'].map((name) => join(bed.folder, name));
+	const calls = [
+		() => checkpoint({ location: file }),
+		() => checkpoint({ location: `${folder}/` }),
+		() => checkpointPod({ output_path: pods }),
+	];
+	for (const call of calls) {
+		const first = call();
+		await until('the first has begun', () => saves() === 1);
+		const again = [call(), call()];
+		await bed.cri.Version({});
+		writeFileSync(go, '');
+		await Promise.all([first, ...again]);
+		assert.equal(saves(), 1);
+		await call();
+		assert.equal(saves(), 2);
+		for (const path of [began, go]) rmSync(path);
+	}
+	for (const path of [`${folder}/config.dump`, `${pods}/pod.dump`]) assert.ok(existsSync(path), path);
+	// Another's is kept.
+	const other = await bed.run(pod);
+	writeFileSync(go, '');
+	await refused(
+		bed.cri.CheckpointContainer({ container_id: other, location: folder as string }),
+		'INVALID_ARGUMENT',
+		/is not empty/,
+	);
+	const empty = await bed.runPod();
+	await bed.run(empty);
+	await refused(
+		bed.cri.CheckpointPod({ pod_sandbox_id: empty, output_path: pods as string }),
+		'INVALID_ARGUMENT',
+		/is not empty/,
+	);
+	await bed.cri.RemovePodSandbox({ pod_sandbox_id: empty });
+	await bed.cri.RemoveContainer({ container_id: other });
+	for (const path of [began, go]) rmSync(path, { force: true });
+	await allIsWell();
+});
+
 test('what cannot be saved is refused by its reason', async () => {
 	writeFakeCriu(program);
 	await refused(checkpoint({ container_id: '' }), 'INVALID_ARGUMENT', /container_id is empty/);
@@ -165,7 +243,12 @@ test('what is no checkpoint cannot be restored', async () => {
 	const restore = (rest: object = {}) => restorePod({ checkpoint_path: path, ...rest });
 	await refused(restore({ checkpoint_path: '' }), 'INVALID_ARGUMENT', /checkpoint_path is empty/);
 	await refused(restore({ checkpoint_path: 'here' }), 'INVALID_ARGUMENT', /not an absolute path/);
-	await refused(restore({ checkpoint_path: '/nowhere' }), 'INVALID_ARGUMENT', /is no checkpoint of a pod/);
+	for (const checkpoint_path of ['/nowhere', '/no/where', `${path}/no/where`])
+		await refused(
+			restore({ checkpoint_path }),
+			'INVALID_ARGUMENT',
+			/checkpoint_path: cannot read .*: ENOENT/,
+		);
 	await refused(restore(), 'INVALID_ARGUMENT', /is no checkpoint of a pod: it has no pod\.dump/);
 	await refused(restore({ options: { fast: 'yes' } }), 'UNIMPLEMENTED', /"fast" is not supported/);
 	const dump = (value: unknown) => writeFileSync(join(path, 'pod.dump'), JSON.stringify(value));
@@ -244,13 +327,76 @@ test('a restored container keeps the protection that its processes have; another
 	await allIsWell();
 });
 
-test('a container is not made from an archive', async () => {
-	const image = { image: location() };
-	await refused(
-		bed.create(pod, { image }),
-		'UNIMPLEMENTED',
-		/not made from a checkpoint archive; RestorePod/,
+test('what is no checkpoint of a container makes none, and nothing is left', async () => {
+	writeFakeCriu(program);
+	const at = (name: string) => join(bed.folder, name);
+	const victim = await bed.run(pod, { metadata: { name: 'victim', attempt: 0 } });
+	await bed.cri.CheckpointContainer({ container_id: victim, location: at('good.tar') });
+	await bed.cri.RemoveContainer({ container_id: victim });
+	writeFileSync(at('words.tar'), 'no archive');
+	execFileSync('tar', ['-C', bed.folder, '-cf', at('other.tar'), './words.tar']);
+	execFileSync('cp', [at('good.tar'), at('foreign.tar')]);
+	chownSync(at('foreign.tar'), 1000, 0);
+	mkdirSync(at('inside'));
+	execFileSync('tar', ['-C', at('inside'), '-xf', at('good.tar')]);
+	symlinkSync('/etc/hostname', at('inside/checkpoint/link'));
+	execFileSync('tar', ['-C', at('inside'), '-cf', at('linked.tar'), '.']);
+	const dump = readFileSync(at('inside/config.dump'), 'utf8').replace(
+		/"rootfsImage":"[^"]*"/,
+		'"rootfsImage":"x"',
 	);
+	rmSync(at('inside/checkpoint/link'));
+	writeFileSync(at('inside/config.dump'), dump);
+	const config = (name: string, rest: ContainerConfigInit = {}): ContainerConfigInit => ({
+		metadata: { name: 'victim', attempt: 1 },
+		image: { image: at(name) },
+		...rest,
+	});
+	const made = () => [readdirSync(bed.daemon.containers.layersFolder), bed.daemon.containers.list().length];
+	const before = made();
+	const own = { pid: 'CONTAINER' } as const;
+	const bad: readonly (readonly [ContainerConfigInit, string, RegExp])[] = [
+		[config('missing.tar'), 'INVALID_ARGUMENT', /cannot read .*missing\.tar: ENOENT/],
+		[config('words.tar'), 'INVALID_ARGUMENT', /words\.tar is no checkpoint of a container that Gantry made/],
+		[config('other.tar'), 'INVALID_ARGUMENT', /other\.tar .* has no \.\/gantry\.json/],
+		[
+			config('nothing'),
+			'INVALID_ARGUMENT',
+			/nothing is no checkpoint of a container: it has no gantry\.json/,
+		],
+		[config('foreign.tar'), 'FAILED_PRECONDITION', /foreign\.tar: it belongs to user 1000/],
+		[
+			config('linked.tar'),
+			'FAILED_PRECONDITION',
+			/checkpoint\/link: it is neither a regular file nor a folder/,
+		],
+		[
+			config('inside'),
+			'NOT_FOUND',
+			/Image busybox \(x\), which the container of .* was made from, is not on/,
+		],
+		[config('good.tar', { tty: true }), 'UNIMPLEMENTED', /restore container \w+: it has a terminal/],
+		[
+			config('good.tar', { linux: { security_context: { namespace_options: { pid: 'POD' } } } }),
+			'UNIMPLEMENTED',
+			/shares its process ids/,
+		],
+		[
+			config('good.tar', { linux: { security_context: { namespace_options: own, no_new_privs: true } } }),
+			'FAILED_PRECONDITION',
+			/process\.noNewPrivileges/,
+		],
+		[
+			config('good.tar', { mounts: [{ host_path: bed.folder, container_path: '/new' }] }),
+			'FAILED_PRECONDITION',
+			/no mount at \/new/,
+		],
+		[config('good.tar'), 'INTERNAL', /Cannot create container/],
+	];
+	mkdirSync(at('nothing'));
+	for (const [given, condition, why] of bad) await refused(bed.create(pod, given), condition, why);
+	assert.deepEqual(made(), before);
+	await allIsWell();
 });
 
 test('CRIU fails: its words are the answer, and the container goes on', async () => {
