@@ -7,6 +7,7 @@ import { Reload } from './config/reload.ts';
 import type { RunningDaemon } from './daemon.ts';
 import { keepCompiledCode, useCompiledCode } from './startup/compiled-code.ts';
 import { refuseNewerData } from './startup/data-version.ts';
+import { NewFolders } from './startup/new-folders.ts';
 import { VERSION } from './startup/version.ts';
 
 /** sysexits.h: the configuration or the data is not for this daemon, so that starting again cannot help. */
@@ -26,10 +27,11 @@ async function main(sources: ConfigSources): Promise<void> {
 		log.error(`Cannot start: ${messageOf(error)}`);
 		process.exit(EX_CONFIG);
 	});
+	const folders = new NewFolders(loaded.config);
 	useCompiledCode(loaded.config.root);
 	// Only now: most of the program takes long to compile.
 	const { startDaemon } = await import('./daemon.ts');
-	const starting = startDaemon(loaded.config, log);
+	const starting = startDaemon(loaded.config, log, folders);
 	const reload = new Reload(sources, loaded, log);
 	process.on('SIGHUP', () => reload.run());
 	// Also while it starts: a daemon that is killed half-way would leave its cgroup and network behind.

@@ -36,8 +36,10 @@ describe('gantryd that cannot start says why, and leaves nothing behind', () => 
 	/** Runs it to its end, and gives the exit code and the last message. */
 	async function run(toml: string, ...args: string[]): Promise<{ code: number | string; message: string }> {
 		writeFileSync(join(folder, 'gantry.toml'), toml);
+		const before = readdirSync(folder);
 		const daemon = spawnDaemon([...daemonArgs(folder, INSTANCE), ...args]);
 		const code = await daemon.ended;
+		assert.deepEqual(readdirSync(folder), before, 'nothing is made by a start that fails');
 		assert.deepEqual(leftoversOf(INSTANCE, folder), []);
 		return { code, message: daemon.lines.map(({ msg }) => msg).join('\n') };
 	}
@@ -146,7 +148,7 @@ describe('gantryd that finds traces of another one', () => {
 		assert.match(
 			msg,
 			new RegExp(
-				`The state folder ${first.folder}/state is in use by gantryd \\(pid ${first.process.child.pid}, instance ${first.instance}, ${first.address}\\)`,
+				`^Cannot start: The state folder ${first.folder}/state is in use by gantryd \\(pid ${first.process.child.pid}, instance ${first.instance}, ${first.address}\\)\\. End that, or choose another --state$`,
 			),
 		);
 	});
@@ -164,8 +166,9 @@ describe('gantryd that finds traces of another one', () => {
 		assert.equal(await second.ended, 1);
 		assert.match(
 			(await second.line(/^Cannot start/)).msg,
-			/The root folder .* is in use by gantryd \(pid \d+/,
+			/^Cannot start: The root folder .* is in use by gantryd \(pid \d+[^)]*\)\. End that, or choose another --root$/,
 		);
+		assert.deepEqual(readdirSync(state), []);
 		rmSync(state, { recursive: true });
 		assert.equal((await first.cri.Version()).runtime_name, 'gantry', 'the first one is not disturbed');
 	});
@@ -175,10 +178,15 @@ describe('gantryd that finds traces of another one', () => {
 		writeFileSync(join(folder, 'gantry.toml'), '');
 		const second = spawnDaemon(daemonArgs(folder, first.instance));
 		assert.equal(await second.ended, 1);
+		const { msg } = await second.line(/^Cannot start/);
 		assert.match(
-			(await second.line(/^Cannot start/)).msg,
-			new RegExp(`instance name ${first.instance} is in use by another gantryd.*${first.instance}-system`),
+			msg,
+			new RegExp(
+				`^Cannot start: The instance name ${first.instance} is in use by gantryd \\(pid ${first.process.child.pid}\\), ` +
+					`whose processes are in \\S+${first.instance}-system\\. End that, or choose another name: --set instance=NAME$`,
+			),
 		);
+		assert.deepEqual(readdirSync(folder), ['gantry.toml']);
 		rmSync(folder, { recursive: true });
 		assert.equal((await first.cri.Version()).runtime_name, 'gantry', 'the first one is not disturbed');
 	});
