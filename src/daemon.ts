@@ -10,6 +10,7 @@ import { startGrpcServer } from './server/grpc-server.ts';
 import { handlers } from './server/handlers.ts';
 import type { Daemon } from './server/types.ts';
 import { writeDataVersion } from './startup/data-version.ts';
+import { folderWarning } from './startup/folders.ts';
 import type { NewFolders } from './startup/new-folders.ts';
 import { endOwnLauncher, startOwnLauncher } from './startup/own-launcher.ts';
 import { checkRequirements } from './startup/requirements.ts';
@@ -53,6 +54,8 @@ async function startParts(config: Config, log: Log, started: Rollback, folders: 
 	started.push('the launcher', () => endOwnLauncher(launcher, config, cgroups));
 	folders.locked();
 	started.push('the folders of this start', () => folders.takeBack());
+	const warning = await folderWarning(config);
+	if (warning !== undefined) log.warn(warning);
 	await writeDataVersion(config, log);
 	const daemon = await openStores(config, log, cgroups, launcher);
 	started.push('the stores', () => closeStores(daemon));

@@ -1,7 +1,6 @@
 import { type Condition, messageOf, StatusError } from '#base/errors.ts';
-
-/** What scripts may rely on. `gantry exec` passes on the exit code of the command it ran, as a shell does. */
-export const EXIT = { ok: 0, failure: 1, usage: 2, notFound: 3, unavailable: 4 } as const;
+import { ConfigError } from '../config/config-error.ts';
+import { EXIT } from '../exit-codes.ts';
 
 const BY_CONDITION: Partial<Record<Condition, number>> = {
 	INVALID_ARGUMENT: EXIT.usage,
@@ -9,7 +8,9 @@ const BY_CONDITION: Partial<Record<Condition, number>> = {
 	UNAVAILABLE: EXIT.unavailable,
 };
 
+/** `gantry exec` passes on the exit code of the command it ran instead, as a shell does. */
 export function exitCodeOf(error: unknown): number {
+	if (error instanceof ConfigError) return EXIT.config;
 	return error instanceof StatusError ? (BY_CONDITION[error.condition] ?? EXIT.failure) : EXIT.failure;
 }
 

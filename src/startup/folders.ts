@@ -1,6 +1,7 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromSystemError } from '#base/errors.ts';
+import { isTmpfs } from '#base/tmpfs.ts';
 import type { Config } from '../config/types.ts';
 
 /**
@@ -23,4 +24,13 @@ async function makeFolder(path: string, mode: number): Promise<void> {
 	} catch (error) {
 		throw fromSystemError(`Cannot make the folder ${path}`, error);
 	}
+}
+
+/** What a user should know of where the folders lie; undefined: nothing. */
+export async function folderWarning({ root }: Pick<Config, 'root'>): Promise<string | undefined> {
+	if (!(await isTmpfs(root).catch(() => false))) return undefined;
+	return (
+		`The root folder ${root} is on a tmpfs: images and writable layers take memory, and a reboot loses them; ` +
+		'choose a folder on a disk: --root'
+	);
 }

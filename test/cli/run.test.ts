@@ -222,6 +222,8 @@ test('the sentence and the code of what goes wrong', async () => {
 			'gantry: No daemon answers on unix:///no/such.sock. Start gantryd, or name its socket with --address\n',
 		],
 	);
+	const broken = await gantry('--set', 'colour=blue', 'config');
+	assert.deepEqual([broken.code, /unknown option "colour"/.test(broken.stderr)], [78, true]);
 	const json = await gantry('--json', 'inspect', 'nobody');
 	assert.equal(JSON.parse(json.stderr).error.condition, 'NOT_FOUND');
 });

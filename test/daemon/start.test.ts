@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
 	existsSync,
 	linkSync,
@@ -13,6 +14,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { VERSION } from '../../src/startup/version.ts';
 import { daemonArgs, spawnDaemon, startTestDaemon, type TestDaemon } from '../support/daemon.ts';
 import { leftoversOf } from '../support/leftovers.ts';
 
@@ -53,6 +56,13 @@ describe('gantryd that cannot start says why, and leaves nothing behind', () => 
 		);
 		assert.match(message, /gantry\.toml:5: network\.subnets: 7 is not a list/);
 		assert.equal(existsSync(join(folder, 'state')), false);
+	});
+
+	it('a command line that is wrong: 2, as the gantry command has it', async () => {
+		const { code, message } = await run('', '--colour=blue');
+		assert.equal(code, 2);
+		assert.match(message, /unknown option '--colour=blue'\nTry "gantryd --help"/);
+		assert.equal((await run('', 'now')).code, 2);
 	});
 
 	it('a state folder that is too long for sockets', async () => {
@@ -117,6 +127,25 @@ describe('gantryd that cannot start says why, and leaves nothing behind', () => 
 		assert.equal(code, 1);
 		assert.match(message, /Cannot serve metrics on .* \(metrics\.address\): .*EADDRINUSE/);
 	});
+});
+
+it('--version is answered by both programs, and makes nothing', () => {
+	for (const program of ['gantryd', 'gantry']) {
+		const path = fileURLToPath(new URL(`../../hack/${program}`, import.meta.url));
+		const { status, stdout } = spawnSync(path, ['--version'], { encoding: 'utf8' });
+		assert.deepEqual([status, stdout], [0, `${VERSION}\n`]);
+	}
+});
+
+it('a root folder in memory is warned of', async () => {
+	const folder = mkdtempSync('/dev/shm/gantry-start-');
+	await using daemon = await startTestDaemon({ args: ['--root', join(folder, 'root')] });
+	const said = daemon.process.lines.find(({ level, msg }) => level === 'warn' && /is on a tmpfs/.test(msg));
+	assert.match(
+		said?.msg ?? '',
+		new RegExp(`The root folder ${folder}/root is on a tmpfs: .*a reboot loses them`),
+	);
+	rmSync(folder, { recursive: true });
 });
 
 it('gantryd that is told to end while it starts ends in order', async () => {

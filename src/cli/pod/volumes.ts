@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, mkdir, open, realpath, stat, statfs } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, open, realpath, stat } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import type {
 	V1Container,
@@ -8,10 +8,9 @@ import type {
 	V1VolumeMount,
 } from '@kubernetes/client-node';
 import { errnoOf, failedPrecondition, invalidArgument } from '#base/errors.ts';
+import { isTmpfs } from '#base/tmpfs.ts';
 import type { MountInit, MountPropagation } from '#cri-api';
 import type { PodFolders } from './folders.ts';
-
-const TMPFS_MAGIC = 0x01021994;
 
 /** Volume name → folder or file on the node. */
 export type Volumes = ReadonlyMap<string, string>;
@@ -42,7 +41,7 @@ async function giveTo(folder: string, fsGroup: number | undefined): Promise<void
 }
 
 async function requireTmpfs(folder: string, path: string): Promise<void> {
-	if ((await statfs(folder)).type === TMPFS_MAGIC) return;
+	if (await isTmpfs(folder)) return;
 	throw failedPrecondition(
 		`${path}: memory volumes lie in the daemon's state folder, and ${folder} is not on a tmpfs; start gantryd with --state on one`,
 	);
