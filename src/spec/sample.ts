@@ -95,6 +95,7 @@ const RUNTIME: Config['runtime'] = {
 
 const HOST: ContainerSpecInput['host'] = {
 	capabilities: ['CAP_CHOWN', 'CAP_KILL', 'CAP_NET_ADMIN', 'CAP_SYS_ADMIN'],
+	missingCapabilities: ['CAP_SYS_RESOURCE'],
 	cgroupVersion: 2,
 	appArmor: false,
 	seLinux: false,
