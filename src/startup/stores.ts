@@ -6,6 +6,7 @@ import { openImageStore } from '#images';
 import { type Cgroups, Criu, connectShim, nativeBinary, runtimeFeatures } from '#runtime';
 import type { Config } from '../config/types.ts';
 import { Containers } from '../container/containers.ts';
+import { nameHolder } from '../container/lease-holder.ts';
 import { stateName } from '../container/types.ts';
 import { EventBus } from '../events/event-bus.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
@@ -63,7 +64,9 @@ export async function openStores(
 		launcher,
 		cgroups,
 		criu: new Criu(launcher, config.runtime.criuPath),
-		images: await openImages(config, log, launcher, metrics),
+		images: await openImages(config, log, launcher, metrics, (holder) =>
+			nameHolder({ containers, sandboxes }, holder),
+		),
 		network: await openOwnNetwork(config, log, launcher),
 		sandboxes,
 		containers,
@@ -99,6 +102,7 @@ function openImages(
 	log: Log,
 	launcher: LauncherKeeper,
 	metrics: Metrics,
+	nameHolder: (holder: string) => string,
 ): Promise<Daemon['images']> {
 	const { workers, stallTimeoutSeconds, ...options } = config.images;
 	return openImageStore({
@@ -109,6 +113,7 @@ function openImages(
 		workers: workers === 0 ? Math.min(4, availableParallelism()) : workers,
 		stallTimeoutMs: stallTimeoutSeconds * 1000,
 		hooks: metrics.images,
+		nameHolder,
 	});
 }
 
