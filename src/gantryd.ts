@@ -74,6 +74,7 @@ const program = new Command('gantryd')
 	.option('--state <folder>', 'folder on a tmpfs for records and sockets')
 	.option('--set <key=value>', 'one option of the configuration; may be given several times', collect)
 	.allowExcessArguments(false)
+	.configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'gantryd:')) })
 	.showHelpAfterError('Try "gantryd --help".')
 	.addHelpText(
 		'after',

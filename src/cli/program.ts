@@ -105,10 +105,16 @@ export function buildProgram(io: Io, act: Act): Command {
 		.version(VERSION)
 		.showHelpAfterError('Try "gantry --help".')
 		.exitOverride()
-		.configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+		.configureOutput({
+			writeOut: (text) => io.out(text),
+			writeErr: (text) => io.err(text),
+			outputError: (text, write) => write(text.replace(/^error:/, 'gantry:')),
+		})
 		.addHelpText('after', HELP);
 	program.helpCommand(true);
 	for (const add of COMMANDS) add(program, act);
+	for (const command of program.commands)
+		command.showHelpAfterError(`Try "gantry ${command.name()} --help".`);
 	return program;
 }
 
