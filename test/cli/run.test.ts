@@ -243,6 +243,23 @@ test('the sentence and the code of what goes wrong', async () => {
 		[missing.code, missing.stderr],
 		[3, 'gantry: There is no container nobody; "gantry ps -a" lists what there is\n'],
 	);
+	const about = {
+		rm: [],
+		stats: [],
+		inspect: [],
+		attach: [],
+		logs: [],
+		exec: ['--', 'true'],
+		'port-forward': ['80'],
+	};
+	for (const [command, more] of Object.entries(about)) {
+		const said = await gantry(command, 'nobody', ...more);
+		assert.equal(said.code, 3, command);
+		assert.match(
+			said.stderr,
+			/^gantry: There is no (pod|container|pod and no container) nobody; "gantry ps -a" lists what there is\n$/,
+		);
+	}
 	assert.equal((await gantry('rmi', 'no/image')).code, 3);
 	assert.equal((await gantry('nonsense')).code, 2);
 	assert.equal((await gantry('exec', 'x')).code, 2);
@@ -259,8 +276,16 @@ test('the sentence and the code of what goes wrong', async () => {
 		[wrong.code, wrong.stderr],
 		[2, `gantry: unknown option '--colour'\nTry "gantry ps --help".\n`],
 	);
+	// By a name of its own: connections of earlier commands are used again.
+	const again = daemon.address.replace('cri.sock', './cri.sock');
 	process.seteuid?.(65534);
-	const forbidden = await gantry('ps').finally(() => process.seteuid?.(0));
+	const [forbidden, doctor] = await Promise.all([gantry('--address', again, 'ps'), gantry('doctor')]).finally(
+		() => process.seteuid?.(0),
+	);
+	assert.deepEqual(
+		[doctor.code, doctor.stderr],
+		[1, 'gantry: gantry doctor looks at the whole machine: run the command as root\n'],
+	);
 	assert.equal(forbidden.code, 1);
 	assert.match(
 		forbidden.stderr,

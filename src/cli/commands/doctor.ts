@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { StatusError } from '#base/errors.ts';
+import { permissionDenied, StatusError } from '#base/errors.ts';
 import { EXIT } from '../../exit-codes.ts';
 import { refuseNewerData } from '../../startup/data-version.ts';
 import { folderWarning } from '../../startup/folders.ts';
@@ -29,6 +29,8 @@ Exit codes: 0 nothing is left (nothing was found, or --fix has removed it all); 
 line is wrong; 78 the configuration is, or the data is a newer daemon's.`;
 
 async function doctor(cli: Cli, fix: boolean): Promise<number> {
+	if (process.geteuid?.() !== 0)
+		throw permissionDenied('gantry doctor looks at the whole machine: run the command as root');
 	const { config } = await readConfig(cli.options);
 	await refuseNewerData(config);
 	const daemonRuns = (await answers(cli)) || (await daemonHolds(config));
