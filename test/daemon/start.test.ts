@@ -139,13 +139,14 @@ it('--version is answered by both programs, and makes nothing', () => {
 
 it('a root folder in memory is warned of', async () => {
 	const folder = mkdtempSync('/dev/shm/gantry-start-');
+	// After the daemon, which is made later, has ended.
+	using _removed = { [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
 	await using daemon = await startTestDaemon({ args: ['--root', join(folder, 'root')] });
 	const said = daemon.process.lines.find(({ level, msg }) => level === 'warn' && /is on a tmpfs/.test(msg));
 	assert.match(
 		said?.msg ?? '',
 		new RegExp(`The root folder ${folder}/root is on a tmpfs: .*a reboot loses them`),
 	);
-	rmSync(folder, { recursive: true });
 });
 
 it('gantryd that is told to end while it starts ends in order', async () => {
