@@ -29,8 +29,10 @@ export interface Waste {
 export class GarbageCollector {
 	readonly #stores: Stores;
 	readonly #held = new Map<string, number>();
+	readonly #nameHolder: (holder: string) => string;
 
-	constructor(stores: Stores) {
+	constructor(stores: Stores, nameHolder: (holder: string) => string) {
+		this.#nameHolder = nameHolder;
 		this.#stores = stores;
 	}
 
@@ -136,7 +138,12 @@ export class GarbageCollector {
 				const [holder] = leases.holdersOf(id);
 				// Its other layers are needed as long as somebody runs on them.
 				if (holder !== undefined)
-					return { path, why: `${why}, once ${holder} does not use it`, bytes: 0, remove: async () => {} };
+					return {
+						path,
+						why: `${why}, once ${this.#nameHolder(holder)} does not use it`,
+						bytes: 0,
+						remove: async () => {},
+					};
 				return { path, why, bytes: 0, remove: () => index.delete(id) };
 			});
 	}

@@ -121,6 +121,7 @@ function imageOf(
 class DiskImageStore implements ImageStore {
 	readonly #root: string;
 	readonly #stores: Stores;
+	readonly #nameHolder: (holder: string) => string;
 	readonly #garbage: GarbageCollector;
 	readonly #pool: WorkerPool;
 	readonly #puller: Puller;
@@ -131,7 +132,8 @@ class DiskImageStore implements ImageStore {
 		const retryDelayMs = options.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS;
 		this.#root = root;
 		this.#stores = stores;
-		this.#garbage = new GarbageCollector(stores);
+		this.#nameHolder = options.nameHolder ?? ((holder) => holder);
+		this.#garbage = new GarbageCollector(stores, this.#nameHolder);
 		const stallTimeoutMs = options.stallTimeoutMs ?? DEFAULT_STALL_MS;
 		this.#pool = new WorkerPool(options.workers ?? DEFAULT_WORKERS, {
 			stallTimeoutMs,
@@ -196,7 +198,7 @@ class DiskImageStore implements ImageStore {
 		const holders = leases.holdersOf(record.id);
 		if (holders.length > 0) {
 			throw failedPrecondition(
-				`Cannot remove image ${reference} (${record.id}): ${holders.slice(0, 5).join(', ')} ${holders.length === 1 ? 'uses' : 'use'} it`,
+				`Cannot remove image ${reference} (${record.id}): ${holders.slice(0, 5).map(this.#nameHolder).join(', ')} ${holders.length === 1 ? 'uses' : 'use'} it; remove ${holders.length === 1 ? 'that' : 'those'} first`,
 			);
 		}
 		await index.delete(record.id);

@@ -116,6 +116,8 @@ export interface ImageStoreOptions {
 	readonly maxLayerEntries?: number;
 	/** Default 128 GiB of one layer's tar, uncompressed. */
 	readonly maxLayerBytes?: number;
+	/** What people know a holder of a lease by. Default: the holder itself. */
+	readonly nameHolder?: (holder: string) => string;
 	/** Opening leaves interrupted work and what cannot be read where it is, for someone who only looks (`garbage` tells it). */
 	readonly lookOnly?: boolean;
 	/** First pause before a failed request is tried again; doubled each time. Default 250 ms. */

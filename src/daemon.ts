@@ -10,7 +10,8 @@ import { startGrpcServer } from './server/grpc-server.ts';
 import { handlers } from './server/handlers.ts';
 import type { Daemon } from './server/types.ts';
 import { writeDataVersion } from './startup/data-version.ts';
-import { makeFolders } from './startup/folders.ts';
+import { folderWarning } from './startup/folders.ts';
+import type { NewFolders } from './startup/new-folders.ts';
 import { endOwnLauncher, startOwnLauncher } from './startup/own-launcher.ts';
 import { checkRequirements } from './startup/requirements.ts';
 import { closeStores, openStores } from './startup/stores.ts';
@@ -29,28 +30,32 @@ export interface RunningDaemon {
 }
 
 /**
- * Starts everything in order: checks, folders and locks, launcher, stores, records and shims, the socket, and at last
+ * Starts everything in order: checks, launcher with locks and folders, stores, records and shims, the socket, and at last
  * the parts of the recovery that may take long. A failure leaves nothing behind.
  */
-export async function startDaemon(config: Config, log: Log): Promise<RunningDaemon> {
+export async function startDaemon(config: Config, log: Log, folders: NewFolders): Promise<RunningDaemon> {
 	const startedMs = performance.now();
 	const started = new Rollback();
 	try {
-		const daemon = await startParts(config, log, started);
+		const daemon = await startParts(config, log, started, folders);
 		sayReady(daemon, performance.now() - startedMs);
 		return { daemon, stop: () => takeBack(started, log) };
 	} catch (error) {
 		await takeBack(started, log);
+		await folders.takeBack();
 		throw error;
 	}
 }
 
-async function startParts(config: Config, log: Log, started: Rollback): Promise<Daemon> {
+async function startParts(config: Config, log: Log, started: Rollback, folders: NewFolders): Promise<Daemon> {
 	checkRequirements(config);
-	await makeFolders(config);
 	const cgroups = await openCgroups();
 	const launcher = await startOwnLauncher(config, log, cgroups);
 	started.push('the launcher', () => endOwnLauncher(launcher, config, cgroups));
+	folders.locked();
+	started.push('the folders of this start', () => folders.takeBack());
+	const warning = await folderWarning(config);
+	if (warning !== undefined) log.warn(warning);
 	await writeDataVersion(config, log);
 	const daemon = await openStores(config, log, cgroups, launcher);
 	started.push('the stores', () => closeStores(daemon));
@@ -70,6 +75,8 @@ async function startParts(config: Config, log: Log, started: Rollback): Promise<
 	started.push('the gRPC server', () => server.stop(STOP_GRACE_MS));
 	started.push('calls that wait', () => changes.refuse());
 	const unfinished = await prepareChanges(daemon, half);
+	// From here on pods can be made in them.
+	folders.keep();
 	changes.open();
 	await finishRecovery(daemon, unfinished);
 	return daemon;

@@ -1,16 +1,15 @@
 /** The daemon's command line and signals. */
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { messageOf, StatusError } from '#base/errors.ts';
 import { createLog, type Log } from '#base/log.ts';
 import { type ConfigSources, DEFAULT_CONFIG_FILE, type LoadedConfig, loadConfig } from './config/load.ts';
 import { Reload } from './config/reload.ts';
 import type { RunningDaemon } from './daemon.ts';
+import { EXIT } from './exit-codes.ts';
 import { keepCompiledCode, useCompiledCode } from './startup/compiled-code.ts';
 import { refuseNewerData } from './startup/data-version.ts';
+import { NewFolders } from './startup/new-folders.ts';
 import { VERSION } from './startup/version.ts';
-
-/** sysexits.h: the configuration or the data is not for this daemon, so that starting again cannot help. */
-const EX_CONFIG = 78;
 
 async function main(sources: ConfigSources): Promise<void> {
 	// Sockets are bound before their mode is set: until then nobody else may connect.
@@ -24,12 +23,13 @@ async function main(sources: ConfigSources): Promise<void> {
 	);
 	await refuseNewerData(loaded.config).catch((error: unknown) => {
 		log.error(`Cannot start: ${messageOf(error)}`);
-		process.exit(EX_CONFIG);
+		process.exit(EXIT.config);
 	});
+	const folders = new NewFolders(loaded.config);
 	useCompiledCode(loaded.config.root);
 	// Only now: most of the program takes long to compile.
 	const { startDaemon } = await import('./daemon.ts');
-	const starting = startDaemon(loaded.config, log);
+	const starting = startDaemon(loaded.config, log, folders);
 	const reload = new Reload(sources, loaded, log);
 	process.on('SIGHUP', () => reload.run());
 	// Also while it starts: a daemon that is killed half-way would leave its cgroup and network behind.
@@ -37,7 +37,7 @@ async function main(sources: ConfigSources): Promise<void> {
 		process.once(signal, () => void stop(starting, log, signal));
 	await starting.catch((error: unknown) => {
 		log.error(`Cannot start: ${messageOf(error)}`, error instanceof StatusError ? {} : { error });
-		process.exit(1);
+		process.exit(EXIT.failure);
 	});
 	keepCompiledCode();
 }
@@ -59,13 +59,13 @@ function loadOrExit(sources: ConfigSources): LoadedConfig {
 		return loadConfig(sources);
 	} catch (error) {
 		process.stderr.write(`gantryd: ${messageOf(error)}\n`);
-		process.exit(EX_CONFIG);
+		process.exit(EXIT.config);
 	}
 }
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
-await new Command('gantryd')
+const program = new Command('gantryd')
 	.description('The Gantry container runtime: serves the Kubernetes CRI on a Unix socket.')
 	.version(VERSION)
 	.option('--config <file>', `configuration file (default: ${DEFAULT_CONFIG_FILE}, if it exists)`)
@@ -74,5 +74,16 @@ await new Command('gantryd')
 	.option('--state <folder>', 'folder on a tmpfs for records and sockets')
 	.option('--set <key=value>', 'one option of the configuration; may be given several times', collect)
 	.allowExcessArguments(false)
-	.action(main)
-	.parseAsync();
+	.configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'gantryd:')) })
+	.showHelpAfterError('Try "gantryd --help".')
+	.addHelpText(
+		'after',
+		'\nExit codes: 0 told to stop, 1 cannot start, 2 wrong usage, 78 broken configuration, or data of a newer daemon.',
+	)
+	.exitOverride()
+	.action(main);
+
+await program.parseAsync().catch((error: unknown) => {
+	if (!(error instanceof CommanderError)) throw error;
+	process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { failedPrecondition, invalidArgument, notFound, permissionDenied } from '#base/errors.ts';
-import { exitCodeOfProgramError } from './exit-codes.ts';
+import { describeError, exitCodeOfProgramError } from './exit-codes.ts';
 
 test('a program that cannot be started has the exit code that a shell gives it', () => {
 	const head = 'Cannot execute a process in container c1: exec:';
@@ -17,4 +17,16 @@ test('a program that cannot be started has the exit code that a shell gives it',
 		[failedPrecondition('Cannot execute a process in container c1: it is exited'), undefined],
 	] as const)
 		assert.equal(exitCodeOfProgramError(error), code, error.message);
+});
+
+test('what the machine refuses is no bug of the command', () => {
+	const denied = Object.assign(new Error("EACCES: permission denied, mkdir '/x'"), { code: 'EACCES' });
+	assert.equal(
+		describeError(denied, false),
+		"gantry: EACCES: permission denied, mkdir '/x'; run the command as root\n",
+	);
+	assert.match(
+		describeError(new TypeError('x is not a function'), false),
+		/^gantry: a bug: TypeError: .*\n +at /,
+	);
 });

@@ -1,7 +1,6 @@
-import { type Condition, messageOf, StatusError } from '#base/errors.ts';
-
-/** What scripts may rely on. `gantry exec` passes on the exit code of the command it ran, as a shell does. */
-export const EXIT = { ok: 0, failure: 1, usage: 2, notFound: 3, unavailable: 4 } as const;
+import { type Condition, errnoOf, messageOf, StatusError } from '#base/errors.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { EXIT } from '../exit-codes.ts';
 
 const BY_CONDITION: Partial<Record<Condition, number>> = {
 	INVALID_ARGUMENT: EXIT.usage,
@@ -9,7 +8,9 @@ const BY_CONDITION: Partial<Record<Condition, number>> = {
 	UNAVAILABLE: EXIT.unavailable,
 };
 
+/** `gantry exec` passes on the exit code of the command it ran instead, as a shell does. */
 export function exitCodeOf(error: unknown): number {
+	if (error instanceof ConfigError) return EXIT.config;
 	return error instanceof StatusError ? (BY_CONDITION[error.condition] ?? EXIT.failure) : EXIT.failure;
 }
 
@@ -20,7 +21,7 @@ export function exitCodeOfProgramError(error: unknown): number | undefined {
 	return /not found in \$PATH|no such file/.test(why) ? 127 : 126;
 }
 
-/** One sentence for people, or one JSON object for scripts. A bug keeps its stack. */
+/** One sentence for people, or one JSON object for scripts. A bug keeps its stack; what the machine refused is none. */
 export function describeError(error: unknown, json: boolean): string {
 	const known = error instanceof StatusError;
 	if (json) {
@@ -28,5 +29,10 @@ export function describeError(error: unknown, json: boolean): string {
 		return `${JSON.stringify({ error: { condition, message: messageOf(error) } })}\n`;
 	}
 	if (known) return `gantry: ${error.message}\n`;
+	const errno = errnoOf(error);
+	if (errno !== undefined && /^E[A-Z]+$/.test(errno)) {
+		const advice = errno === 'EACCES' || errno === 'EPERM' ? '; run the command as root' : '';
+		return `gantry: ${messageOf(error)}${advice}\n`;
+	}
 	return `gantry: a bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
 }

@@ -1,4 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { EXIT } from '../exit-codes.ts';
+import { VERSION } from '../startup/version.ts';
 import type { Cli, CommandResult, GlobalOptions } from './cli.ts';
 import { addAttach } from './commands/attach.ts';
 import { addCompletion } from './commands/completion.ts';
@@ -17,7 +19,7 @@ import { addRun } from './commands/run.ts';
 import { addStats } from './commands/stats.ts';
 import { addVersion } from './commands/version.ts';
 import { createCli } from './context.ts';
-import { describeError, EXIT, exitCodeOf } from './exit-codes.ts';
+import { describeError, exitCodeOf } from './exit-codes.ts';
 import type { Io } from './io.ts';
 
 /** Turns the work of a command into what commander calls. */
@@ -100,18 +102,26 @@ export function buildProgram(io: Io, act: Act): Command {
 		)
 		.option('--json', 'write JSON instead of tables', false)
 		.option('--timeout <seconds>', 'longest time for one call', seconds)
+		.version(VERSION)
 		.showHelpAfterError('Try "gantry --help".')
 		.exitOverride()
-		.configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+		.configureOutput({
+			writeOut: (text) => io.out(text),
+			writeErr: (text) => io.err(text),
+			outputError: (text, write) => write(text.replace(/^error:/, 'gantry:')),
+		})
 		.addHelpText('after', HELP);
 	program.helpCommand(true);
 	for (const add of COMMANDS) add(program, act);
+	for (const command of program.commands)
+		command.showHelpAfterError(`Try "gantry ${command.name()} --help".`);
 	return program;
 }
 
 const HELP = `
 Pods and containers are named by id, by the beginning of an id, or by name (containers also as POD/NAME).
-Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 no such object, 4 daemon or registry unavailable.
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 no such object, 4 daemon or registry unavailable,
+78 broken configuration, or data of a newer daemon.
 "gantry exec" passes on the exit code of the command; "gantry doctor" exits with 1 when it found something.`;
 
 function seconds(text: string): number {

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf, invalidArgument, messageOf } from '#base/errors.ts';
+import { errnoOf, messageOf } from '#base/errors.ts';
 import { assemble } from './assemble.ts';
+import { ConfigError } from './config-error.ts';
 import { OPTION_NAMES, type OptionName } from './options.ts';
 import {
 	defaultSettings,
@@ -37,7 +38,7 @@ export interface LoadedConfig {
 
 /**
  * The effective configuration: defaults, then the file, its drop-ins in lexical order, --set, --listen/--root/--state.
- * INVALID_ARGUMENT with every problem that was found, one a line, each with its file and line.
+ * ConfigError with every problem that was found, one a line, each with its file and line.
  */
 export function loadConfig(sources: ConfigSources = {}): LoadedConfig {
 	const files = filesOf(sources.config);
@@ -50,7 +51,8 @@ export function loadConfig(sources: ConfigSources = {}): LoadedConfig {
 	for (const setting of layers.flatMap((layer) => layer.settings)) effective.set(setting.name, setting);
 	const problems = layers.flatMap((layer) => layer.problems);
 	if (problems.length === 0) problems.push(...combinedProblems(effective));
-	if (problems.length > 0) throw invalidArgument(`The configuration is broken:\n${problems.join('\n')}`);
+	if (problems.length > 0)
+		throw new ConfigError('INVALID_ARGUMENT', `The configuration is broken:\n${problems.join('\n')}`);
 	const settings = OPTION_NAMES.flatMap((name) => effective.get(name) ?? []);
 	return { config: assemble(effective), settings, files };
 }
@@ -67,9 +69,13 @@ function dropInsOf(folder: string): readonly string[] {
 		return names.sort().map((name) => join(folder, name));
 	} catch (error) {
 		if (errnoOf(error) === 'ENOENT') return [];
-		throw invalidArgument(`Cannot read the folder of configuration drop-ins ${folder}: ${messageOf(error)}`, {
-			cause: error,
-		});
+		throw new ConfigError(
+			'INVALID_ARGUMENT',
+			`Cannot read the folder of configuration drop-ins ${folder}: ${messageOf(error)}`,
+			{
+				cause: error,
+			},
+		);
 	}
 }
 
@@ -77,9 +83,13 @@ function readSettings(path: string): Settings {
 	try {
 		return settingsOfFile(path, readFileSync(path, 'utf8'));
 	} catch (error) {
-		throw invalidArgument(`Cannot read the configuration file ${path}: ${messageOf(error)}`, {
-			cause: error,
-		});
+		throw new ConfigError(
+			'INVALID_ARGUMENT',
+			`Cannot read the configuration file ${path}: ${messageOf(error)}`,
+			{
+				cause: error,
+			},
+		);
 	}
 }
 
@@ -103,7 +113,7 @@ function combinedProblems(settings: ReadonlyMap<OptionName, Setting>): string[] 
 				`${settings.get(name)?.origin}: ${name}: the path is ${bytes} bytes long, ${bytes - most} too many for Unix sockets`,
 			);
 	};
-	const { state, listen, network, streaming } = assemble(settings);
+	const { root, state, listen, network, streaming } = assemble(settings);
 	check('state', Buffer.byteLength(state), SOCKET_PATH_MAX - LONGEST_SOCKET_NAME);
 	check('listen', Buffer.byteLength(listen.slice('unix://'.length)), SOCKET_PATH_MAX);
 	for (const isFamily of [(cidr: string) => cidr.includes(':'), (cidr: string) => !cidr.includes(':')])
@@ -111,6 +121,8 @@ function combinedProblems(settings: ReadonlyMap<OptionName, Setting>): string[] 
 			problems.push(
 				`${settings.get('network.subnets')?.origin}: network.subnets: more than one subnet of a family`,
 			);
+	const nested = nestedFolders(root, state);
+	if (nested !== undefined) problems.push(`${settings.get('root')?.origin}: root: ${nested}`);
 	if ((streaming.tlsCertificate === '') !== (streaming.tlsKey === '')) {
 		const [set, missing] =
 			streaming.tlsKey === ''
@@ -121,4 +133,14 @@ function combinedProblems(settings: ReadonlyMap<OptionName, Setting>): string[] 
 		);
 	}
 	return problems;
+}
+
+/** A reboot empties the state, and each has files that would be taken for strangers in the other. */
+function nestedFolders(root: string, state: string): string | undefined {
+	const isIn = (path: string, folder: string): boolean => `${path}/`.startsWith(`${folder}/`);
+	if (isIn(root, state))
+		return `${root} is within the state folder ${state}, which a reboot empties: images would be lost; choose a folder on a disk, such as /var/lib/gantry`;
+	if (isIn(state, root))
+		return `${root} holds the state folder ${state}, which belongs beside it, on a tmpfs, such as /run/gantry`;
+	return undefined;
 }

@@ -175,7 +175,7 @@ export const OPTIONS = {
 	'streaming.tls_certificate': {
 		kind: optionalPath,
 		default: '',
-		doc: 'PEM file with the certificate of the streaming server and its chain; together with tls_key. A new one is taken over when the file changes. Empty: no TLS, as is usual on loopback.',
+		doc: 'PEM file with the certificate of the streaming server and its chain; together with tls_key. A new one is taken over when the file changes. Its names: the host of streaming.address, and DNS:localhost for crictl, which asks for that one (or --tls-sni). Empty: no TLS, as is usual on loopback.',
 	},
 	'streaming.tls_key': {
 		kind: optionalPath,

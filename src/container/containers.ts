@@ -10,6 +10,7 @@ import { ImageTrees } from './image-tree.ts';
 import { checkContainer, containerShape } from './record.ts';
 import { StopDeadlines } from './stop-deadlines.ts';
 import type { Container, ContainerStatus } from './types.ts';
+import { WithheldCapabilities } from './withheld.ts';
 
 export interface ContainersOptions {
 	/** The daemon's --state and --root. */
@@ -34,6 +35,7 @@ export class Containers {
 	readonly stops = new StopDeadlines();
 	readonly records: Records<Container>;
 	readonly host: HostFacts;
+	readonly withheld: WithheldCapabilities;
 	readonly imageTrees = new ImageTrees();
 	readonly cdi = new CdiSpecs();
 	/** STATE/containers. */
@@ -56,6 +58,7 @@ export class Containers {
 		this.folder = join(options.state, 'containers');
 		this.#root = options.root;
 		this.host = options.host;
+		this.withheld = new WithheldCapabilities(options.log);
 		this.records = new Records(this.folder, 'container', containerShape, options.log, checkContainer);
 	}
 

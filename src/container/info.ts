@@ -1,25 +1,34 @@
 import { join } from 'node:path';
 import type { Daemon } from '../server/types.ts';
+import { withheldCapabilities } from '../spec/with-capabilities.ts';
 import { specOf } from './bundle-spec.ts';
 import { lostOutputBytes } from './lost-output.ts';
 import { type Container, hasCgroup } from './types.ts';
 
-type Parts = Pick<Daemon, 'sandboxes' | 'containers' | 'images' | 'cgroups' | 'recentErrors'>;
+type Parts = Pick<Daemon, 'sandboxes' | 'containers' | 'images' | 'cgroups' | 'recentErrors' | 'config'>;
 
 /**
  * The verbose part of ContainerStatus, for people and for tools: `sandboxID`, `pid`, `removing`, `privileged`,
- * `config` and `runtimeSpec` are called as other runtimes call them (`crictl inspect`).
+ * `config` and `runtimeSpec` are called as other runtimes call them (`crictl inspect`). `withheldCapabilities` are those
+ * that were asked for and that the daemon may not give.
  */
 export async function containerInfo(parts: Parts, container: Container): Promise<object> {
 	const { metadata, status } = container;
 	parts.sandboxes.shims.get(metadata.sandboxId)?.writePlans();
+	const security = metadata.config.linux?.security_context ?? undefined;
 	const bundle = join(metadata.folder, 'bundle');
 	return {
 		sandboxID: metadata.sandboxId,
 		sandboxId: metadata.sandboxId,
 		pid: status.process?.pid ?? 0,
 		removing: status.removing,
-		privileged: metadata.config.linux?.security_context?.privileged ?? false,
+		privileged: security?.privileged ?? false,
+		withheldCapabilities: withheldCapabilities({
+			privileged: security?.privileged ?? false,
+			security,
+			host: parts.containers.host,
+			defaults: parts.config.runtime,
+		}),
 		config: metadata.config,
 		resources: status.resources,
 		...(await cgroupInfo(parts, container)),

@@ -5,7 +5,7 @@ import { sandboxHostname } from '../sandbox/hostname.ts';
 import { podNamespaces } from '../sandbox/namespaces.ts';
 import type { Daemon } from '../server/types.ts';
 import type { ContainerSpecInput, PodNamespaces, ResolvedDevice, ResolvedUser } from '../spec/input.ts';
-import { containerCapabilities } from '../spec/with-capabilities.ts';
+import { containerCapabilities, withheldCapabilities } from '../spec/with-capabilities.ts';
 import type { ContainerRequest } from './check-request.ts';
 import { containerArgs } from './command.ts';
 import { resolveDevices } from './devices.ts';
@@ -36,6 +36,7 @@ export async function containerSpecInput(
 	const defaults = daemon.config.runtime;
 	const namespaces = podNamespaces(sandbox.metadata.config.linux?.security_context?.namespace_options);
 	const capabilities = containerCapabilities({ privileged, security, host, defaults });
+	daemon.containers.withheld.say(made.id, withheldCapabilities({ privileged, security, host, defaults }));
 	const [found, mounts, images, requested, cdi, seccomp, appArmorProfile] = await Promise.all([
 		resolveUser(security, image.config.user, made.tree),
 		resolveMounts(config.mounts),

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { failedPrecondition, invalidArgument, messageOf, notFound } from '#base/errors.ts';
+import { readFile, writeFile } from 'node:fs/promises';
+import { errnoOf, failedPrecondition, invalidArgument, messageOf, notFound } from '#base/errors.ts';
 import type {
 	LinuxContainerResources,
 	LinuxContainerResourcesInit,
@@ -33,7 +33,6 @@ export async function updateResources(
 	checkOomScore(request.linux);
 	await cgroups.update(container.metadata.cgroupsPath, ociResources(request.linux, containers.host));
 	await setOomScore(container, request.linux).catch((error: unknown) => {
-		// Lowering needs a right that the daemon may lack; the kubelet sends the value with every update.
 		log.warn('cannot set the OOM score of a container', { container: id, error: messageOf(error) });
 	});
 	containers.update(id, { resources: merged(container.status.resources, request.linux) });
@@ -53,7 +52,23 @@ function checkCanUpdate(id: string, container: Container | undefined): Container
 async function setOomScore({ status }: Container, { oom_score_adj }: LinuxContainerResources): Promise<void> {
 	const before = String(status.resources.oom_score_adj ?? '0');
 	if (oom_score_adj === '0' || oom_score_adj === before || status.process === undefined) return;
-	await writeFile(`/proc/${status.process.pid}/oom_score_adj`, oom_score_adj);
+	await writeOomScore(`/proc/${status.process.pid}/oom_score_adj`, oom_score_adj);
+}
+
+/**
+ * Lowering it below the daemon's own is a privilege that the node may not give: then it is as low as that of a process
+ * that is created with this score.
+ */
+async function writeOomScore(path: string, score: string): Promise<void> {
+	try {
+		await writeFile(path, score);
+	} catch (error) {
+		if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EPERM') throw error;
+		const [least, now] = await Promise.all(
+			['/proc/self/oom_score_adj', path].map(async (file) => Number(await readFile(file, 'utf8'))),
+		);
+		if (Number(least) < Number(now)) await writeFile(path, String(least));
+	}
 }
 
 /** The limits before, with those that the request sets. */

@@ -135,6 +135,13 @@ function toStatusError(address: string, error: ServiceError): StatusError {
 	const condition = (status[error.code] ?? 'INTERNAL') as Condition;
 	const message = error.details === '' || error.details === undefined ? error.message : error.details;
 	// Of our own connection; a daemon's UNAVAILABLE (a registry, say) reads otherwise.
+	if (condition === 'UNAVAILABLE' && /^No connection established.*\bE(ACCES|PERM)\b/.test(message)) {
+		return new StatusError(
+			'PERMISSION_DENIED',
+			`Cannot connect to ${address}: this user may not use the socket. Run the command as root, or see socket.mode and socket.gid of the configuration`,
+			{ cause: error },
+		);
+	}
 	if (condition === 'UNAVAILABLE' && /^(No connection established|Name resolution failed)/.test(message)) {
 		return new StatusError(
 			'UNAVAILABLE',

@@ -96,6 +96,7 @@ const RUNTIME: Config['runtime'] = {
 
 const HOST: ContainerSpecInput['host'] = {
 	capabilities: ['CAP_CHOWN', 'CAP_KILL', 'CAP_NET_ADMIN', 'CAP_SYS_ADMIN'],
+	missingCapabilities: ['CAP_SYS_RESOURCE'],
 	cgroupVersion: 2,
 	seLinux: false,
 	swapLimit: true,

@@ -4,7 +4,7 @@ import type { OciSpec } from '#runtime';
 import { EMPTY_SPEC } from './draft.ts';
 import { SAMPLE_RESOURCES, sampleContainer } from './sample.ts';
 import { withAnnotations } from './with-annotations.ts';
-import { withCapabilities } from './with-capabilities.ts';
+import { withCapabilities, withheldCapabilities } from './with-capabilities.ts';
 import { withCommand } from './with-command.ts';
 import { mergeEnvironment, withEnvironment } from './with-environment.ts';
 import { withHiddenPaths } from './with-hidden-paths.ts';
@@ -59,6 +59,34 @@ test("the user's groups are there only if it has any", () => {
 		withUser(EMPTY_SPEC, { user: { uid: 5, gid: 6, groups: [6, 7] } }).process?.user.additionalGids,
 		[6, 7],
 	);
+});
+
+test('capabilities that the daemon may not give are left out and named, by ALL and by name', () => {
+	const sets = (capabilities: Partial<Record<'add' | 'drop' | 'ambient', string[]>>, privileged = false) => {
+		const { add = [], drop = [], ambient = [] } = capabilities;
+		const input = sampleContainer({
+			privileged,
+			security: {
+				capabilities: {
+					add_capabilities: add,
+					drop_capabilities: drop,
+					add_ambient_capabilities: ambient,
+				},
+			},
+		});
+		const given = withCapabilities(EMPTY_SPEC, input).process?.capabilities;
+		assert.ok(
+			!given?.bounding?.includes('CAP_SYS_RESOURCE') && !given?.ambient?.includes('CAP_SYS_RESOURCE'),
+		);
+		return withheldCapabilities(input);
+	};
+	assert.deepEqual(sets({ add: ['NET_ADMIN'] }), []);
+	for (const asked of [{ add: ['SYS_RESOURCE'] }, { add: ['ALL'] }, { ambient: ['SYS_RESOURCE'] }])
+		assert.deepEqual(sets(asked), ['CAP_SYS_RESOURCE']);
+	assert.deepEqual(sets({}, true), ['CAP_SYS_RESOURCE']);
+	assert.deepEqual(sets({ add: ['ALL'], drop: ['SYS_RESOURCE'] }), []);
+	// The kernel does not have it at all.
+	assert.deepEqual(sets({ add: ['PERFMON'] }), ['CAP_PERFMON']);
 });
 
 test('capabilities: ALL first, then the named ones; dropping wins', () => {

@@ -3,6 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 
+/** The folder in ROOT. */
+export const COMPILED = 'compiled';
+
 /**
  * Uses what an earlier start of the same program has kept in ROOT/compiled. Not Node's default folder: that is below
  * /tmp, where others could leave code for us to run. A folder that cannot be used costs only the time.
@@ -10,7 +13,7 @@ import { join } from 'node:path';
 export function useCompiledCode(root: string): void {
 	try {
 		mkdirSync(root, { recursive: true, mode: 0o700 });
-		enableCompileCache(join(root, 'compiled'));
+		enableCompileCache(join(root, COMPILED));
 	} catch {
 		// The checks that follow say what is wrong with the folder.
 	}

@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeHalfWritten, writeFileAtomic } from '#base/atomic-file.ts';
-import { errnoOf, failedPrecondition, messageOf } from '#base/errors.ts';
+import { errnoOf, messageOf } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
+import { ConfigError } from '../config/config-error.ts';
 import type { Config } from '../config/types.ts';
 import { VERSION } from './version.ts';
 
@@ -25,7 +26,8 @@ export async function refuseNewerData({ root, state }: Folders): Promise<void> {
 	for (const [option, folder] of Object.entries({ state, root })) {
 		const found = await read(folder).catch(() => undefined);
 		if (found !== undefined && found.version > DATA_VERSION)
-			throw failedPrecondition(
+			throw new ConfigError(
+				'FAILED_PRECONDITION',
 				`The ${option} folder ${folder} was written by gantryd ${found.writtenBy} (data version ${found.version}); ` +
 					`this is gantryd ${VERSION}, which knows data version ${DATA_VERSION}. Nothing was changed. Start ` +
 					`gantryd ${found.writtenBy} or a newer one; or remove all pods with it first, and then the folder`,

@@ -1,8 +1,7 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import { failedPrecondition, fromSystemError, StatusError } from '#base/errors.ts';
-import type { Launcher } from '#runtime';
+import { fromSystemError } from '#base/errors.ts';
+import { isTmpfs } from '#base/tmpfs.ts';
 import type { Config } from '../config/types.ts';
 
 /**
@@ -12,9 +11,9 @@ import type { Config } from '../config/types.ts';
  */
 export async function makeFolders(config: Config): Promise<void> {
 	await makeFolder(config.root, 0o700);
+	await makeFolder(config.state, 0o711);
 	await makeFolder(join(config.root, 'containers'), 0o700);
 	await makeFolder(join(config.root, 'sandboxes'), 0o700);
-	await makeFolder(config.state, 0o711);
 	await makeFolder(join(config.state, 'shims'), 0o700);
 }
 
@@ -27,73 +26,11 @@ async function makeFolder(path: string, mode: number): Promise<void> {
 	}
 }
 
-/** The launcher of a daemon that was killed ends a moment after it, and what it forked a moment after that. */
-const LOCK_PATIENCE_MS = 2000;
-const LOCK_PAUSE_MS = 25;
-
-/** Takes a lock, waiting a little for a holder that is about to end. FAILED_PRECONDITION when it does not. */
-async function takeLock(launcher: Pick<Launcher, 'lockFile'>, path: string): Promise<void> {
-	const patience = AbortSignal.timeout(LOCK_PATIENCE_MS);
-	for (;;) {
-		try {
-			return await launcher.lockFile(path);
-		} catch (error) {
-			const isHeld = error instanceof StatusError && error.condition === 'FAILED_PRECONDITION';
-			if (!isHeld || patience.aborted) throw error;
-		}
-		await setTimeout(LOCK_PAUSE_MS);
-	}
-}
-
-/**
- * Locks both folders for as long as the launcher lives, and writes into the lock files who holds them.
- * FAILED_PRECONDITION naming the holder when another daemon has one of them.
- */
-export async function lockFolders(
-	config: Config,
-	launcher: Pick<Launcher, 'lockFile'>,
-	program = 'gantryd',
-): Promise<void> {
-	for (const [option, folder] of [
-		['state', config.state],
-		['root', config.root],
-	] as const) {
-		const path = join(folder, 'lock');
-		try {
-			await takeLock(launcher, path);
-		} catch (error) {
-			if (!(error instanceof StatusError) || error.condition !== 'FAILED_PRECONDITION') throw error;
-			const holder = (await readFile(path, 'utf8').catch(() => '')).trim() || 'another process';
-			throw failedPrecondition(
-				`The ${option} folder ${folder} is in use by ${holder}. End that, or choose another --${option}`,
-				{ cause: error },
-			);
-		}
-		const holder = `${program} (pid ${process.pid}, instance ${config.instance}, ${config.listen})\n`;
-		// For people only, and a daemon must be able to start on a full disk.
-		await writeFile(path, holder).catch(() => {});
-	}
-}
-
-/**
- * Locks the instance name for as long as the launcher lives, by the cgroup that the launcher is in: bridge,
- * nftables table and cgroups derive from the name, and two daemons would take each other's for leftovers.
- * FAILED_PRECONDITION when another daemon has it.
- */
-export async function lockInstance(
-	{ instance }: Pick<Config, 'instance'>,
-	launcher: Pick<Launcher, 'lockFile'>,
-	[cgroup]: readonly { readonly path: string }[],
-): Promise<void> {
-	if (cgroup === undefined) return;
-	try {
-		await takeLock(launcher, cgroup.path);
-	} catch (error) {
-		if (!(error instanceof StatusError) || error.condition !== 'FAILED_PRECONDITION') throw error;
-		throw failedPrecondition(
-			`The instance name ${instance} is in use by another gantryd, whose processes are in ${cgroup.path}. ` +
-				'Stop that daemon, or choose another instance',
-			{ cause: error },
-		);
-	}
+/** What a user should know of where the folders lie; undefined: nothing. */
+export async function folderWarning({ root }: Pick<Config, 'root'>): Promise<string | undefined> {
+	if (!(await isTmpfs(root).catch(() => false))) return undefined;
+	return (
+		`The root folder ${root} is on a tmpfs: images and writable layers take memory, and a reboot loses them; ` +
+		'choose a folder on a disk: --root'
+	);
 }

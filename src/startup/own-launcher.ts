@@ -4,20 +4,29 @@ import { errnoOf } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { type Cgroups, type Launcher, nativeBinary, startLauncher } from '#runtime';
 import type { Config } from '../config/types.ts';
-import { lockFolders, lockInstance } from './folders.ts';
+import { makeFolders } from './folders.ts';
 import { LauncherKeeper } from './launcher-keeper.ts';
+import { lockFolders, lockInstance, usedFolders } from './locks.ts';
 import { systemCgroup } from './system-cgroup.ts';
 
-/** Starts the launcher, which holds the locks of both folders and lives in the instance's own cgroup. */
+/**
+ * Starts the launcher, which holds the locks of both folders and lives in the instance's own cgroup. The folders are
+ * made here: only after every lock that another daemon may hold has been taken.
+ */
 export async function startOwnLauncher(config: Config, log: Log, cgroups: Cgroups): Promise<LauncherKeeper> {
 	const binary = nativeBinary('gantry-shim', config.runtime.nativeFolder);
 	const start = async (): Promise<Launcher> => {
 		const launcher = await startLauncher({ binary, instance: config.instance, log });
 		try {
-			await lockFolders(config, launcher);
+			const used = usedFolders(config);
+			await lockFolders(config, launcher, { options: used });
 			const members = cgroups.members(systemCgroup(config));
 			await launcher.enterCgroups(members);
 			await lockInstance(config, launcher, members);
+			await prepareFolders(config, launcher, used).catch(async (error: unknown) => {
+				await endOwnLauncher(launcher, config, cgroups);
+				throw error;
+			});
 			return launcher;
 		} catch (error) {
 			await launcher.close();
@@ -25,6 +34,13 @@ export async function startOwnLauncher(config: Config, log: Log, cgroups: Cgroup
 		}
 	};
 	return await LauncherKeeper.start({ start, log });
+}
+
+async function prepareFolders(config: Config, launcher: Launcher, used: ReturnType<typeof usedFolders>) {
+	await makeFolders(config);
+	await lockFolders(config, launcher, {
+		options: (['state', 'root'] as const).filter((option) => !used.includes(option)),
+	});
 }
 
 /** Ends the launcher, and removes the instance's cgroups when nothing lives in them any more. */

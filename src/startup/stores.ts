@@ -7,6 +7,7 @@ import { type Cgroups, Criu, connectShim, nativeBinary, runtimeFeatures } from '
 import { AppArmor } from '../apparmor/app-armor.ts';
 import type { Config } from '../config/types.ts';
 import { Containers } from '../container/containers.ts';
+import { nameHolder } from '../container/lease-holder.ts';
 import { stateName } from '../container/types.ts';
 import { EventBus } from '../events/event-bus.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
@@ -70,7 +71,9 @@ export async function openStores(
 			launcher,
 			log,
 		}),
-		images: await openImages(config, log, launcher, metrics),
+		images: await openImages(config, log, launcher, metrics, (holder) =>
+			nameHolder({ containers, sandboxes }, holder),
+		),
 		network: await openOwnNetwork(config, log, launcher),
 		sandboxes,
 		containers,
@@ -108,6 +111,7 @@ function openImages(
 	log: Log,
 	launcher: LauncherKeeper,
 	metrics: Metrics,
+	nameHolder: (holder: string) => string,
 ): Promise<Daemon['images']> {
 	const { workers, stallTimeoutSeconds, ...options } = config.images;
 	return openImageStore({
@@ -118,6 +122,7 @@ function openImages(
 		workers: workers === 0 ? Math.min(4, availableParallelism()) : workers,
 		stallTimeoutMs: stallTimeoutSeconds * 1000,
 		hooks: metrics.images,
+		nameHolder,
 	});
 }
 

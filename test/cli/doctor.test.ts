@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import {
 	existsSync,
 	mkdirSync,
+	mkdtempSync,
 	readFileSync,
 	rmdirSync,
 	rmSync,
@@ -376,4 +377,16 @@ test('an instance that never ran has nothing, and looking makes nothing', async 
 	assert.deepEqual([said.code, said.stdout], [0, '']);
 	assert.match(said.stderr, /nothing is left of instance nobody/);
 	assert.ok(!existsSync(nowhere));
+});
+
+test('a root folder in memory is told, but is nothing left behind', async () => {
+	const nowhere = join(folder, 'nowhere');
+	const memory = mkdtempSync('/dev/shm/gantry-doctor-');
+	const said = await gantry(
+		...['doctor', '--root', memory, '--state', join(nowhere, 'state')],
+		...['--set', 'instance=nobody', '--address', `unix://${nowhere}/sock`],
+	);
+	rmSync(memory, { recursive: true });
+	assert.deepEqual([said.code, said.stdout], [0, '']);
+	assert.match(said.stderr, /note: The root folder \/dev\/shm\/gantry-doctor-\S+ is on a tmpfs/);
 });

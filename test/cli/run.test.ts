@@ -174,6 +174,38 @@ test('Ctrl-C in the middle takes the pod back', async () => {
 	assert.deepEqual(podFolders(), []);
 });
 
+test('a volume from an image: pulled, mounted read-only by its sub-path, and not removed while it is used', async () => {
+	const main = {
+		...waiting('main', image),
+		volumeMounts: [{ name: 'data', mountPath: '/data', subPath: 'set', readOnly: false }],
+	};
+	const volumes = [{ name: 'data', image: { reference: stage.data } }];
+	const ran = await gantry(
+		'run',
+		manifest('mounted', { containers: [main], volumes, terminationGracePeriodSeconds: 2 }),
+	);
+	assert.equal(ran.code, 0, ran.stderr);
+	const look = 'ls /data; cat /data/file; touch /data/x 2>/dev/null || echo read-only';
+	assert.equal(
+		(await gantry('exec', 'mounted/main', '--', 'sh', '-c', look)).stdout,
+		'file\nof the image\nread-only\n',
+	);
+	const kept = await gantry('rmi', stage.data);
+	assert.equal(kept.code, 1);
+	assert.match(kept.stderr, /container main \(\w{13}\) of pod default\/mounted, for a volume, uses it/);
+	assert.deepEqual(await gantry('rmi', '--unused'), { code: 0, stdout: '', stderr: '' });
+	await gantry('rm', 'mounted');
+	assert.equal((await gantry('rmi', stage.data)).code, 0);
+
+	const absent = [{ name: 'data', image: { reference: stage.data, pullPolicy: 'Never' } }];
+	const refused = await gantry('run', manifest('absent', { containers: [main], volumes: absent }));
+	assert.match(refused.stderr, /of volume data is not here, and its pullPolicy is Never/);
+	const nowhere = { ...main, volumeMounts: [{ name: 'data', mountPath: '/data', subPath: 'none' }] };
+	const wrong = await gantry('run', manifest('wrong', { containers: [nowhere], volumes }));
+	assert.match(wrong.stderr, /ImageVolumeMountFailed: .*has no none/);
+	assert.deepEqual((await daemon.cri.ListPodSandbox()).items, []);
+});
+
 test('what cannot be honoured is refused before anything is made', async () => {
 	const refused = async (spec: object, code: number, message: RegExp) => {
 		const said = await gantry('run', manifest('refused', spec));
@@ -211,6 +243,23 @@ test('the sentence and the code of what goes wrong', async () => {
 		[missing.code, missing.stderr],
 		[3, 'gantry: There is no container nobody; "gantry ps -a" lists what there is\n'],
 	);
+	const about = {
+		rm: [],
+		stats: [],
+		inspect: [],
+		attach: [],
+		logs: [],
+		exec: ['--', 'true'],
+		'port-forward': ['80'],
+	};
+	for (const [command, more] of Object.entries(about)) {
+		const said = await gantry(command, 'nobody', ...more);
+		assert.equal(said.code, 3, command);
+		assert.match(
+			said.stderr,
+			/^gantry: There is no (pod|container|pod and no container) nobody; "gantry ps -a" lists what there is\n$/,
+		);
+	}
 	assert.equal((await gantry('rmi', 'no/image')).code, 3);
 	assert.equal((await gantry('nonsense')).code, 2);
 	assert.equal((await gantry('exec', 'x')).code, 2);
@@ -222,6 +271,28 @@ test('the sentence and the code of what goes wrong', async () => {
 			'gantry: No daemon answers on unix:///no/such.sock. Start gantryd, or name its socket with --address\n',
 		],
 	);
+	const wrong = await gantry('ps', '--colour');
+	assert.deepEqual(
+		[wrong.code, wrong.stderr],
+		[2, `gantry: unknown option '--colour'\nTry "gantry ps --help".\n`],
+	);
+	// By a name of its own: connections of earlier commands are used again.
+	const again = daemon.address.replace('cri.sock', './cri.sock');
+	process.seteuid?.(65534);
+	const [forbidden, doctor] = await Promise.all([gantry('--address', again, 'ps'), gantry('doctor')]).finally(
+		() => process.seteuid?.(0),
+	);
+	assert.deepEqual(
+		[doctor.code, doctor.stderr],
+		[1, 'gantry: gantry doctor looks at the whole machine: run the command as root\n'],
+	);
+	assert.equal(forbidden.code, 1);
+	assert.match(
+		forbidden.stderr,
+		/^gantry: Cannot connect to unix:\S+: this user may not use the socket\. Run .* as root/,
+	);
+	const broken = await gantry('--set', 'colour=blue', 'config');
+	assert.deepEqual([broken.code, /unknown option "colour"/.test(broken.stderr)], [78, true]);
 	const json = await gantry('--json', 'inspect', 'nobody');
 	assert.equal(JSON.parse(json.stderr).error.condition, 'NOT_FOUND');
 });

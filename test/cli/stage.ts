@@ -25,6 +25,8 @@ export interface CliStage extends AsyncDisposable {
 	readonly daemon: TestDaemon;
 	/** Reference of busybox in the registry. */
 	readonly image: string;
+	/** Reference of an image with nothing in it but `set/file`. */
+	readonly data: string;
 	/** `gantry ARGS`, told where the daemon is. */
 	gantry(...args: readonly string[]): Promise<Said>;
 	/** The same, to be looked at and interrupted (as Ctrl-C does) while it runs. */
@@ -40,6 +42,11 @@ export async function setCliStage(options: TestDaemonOptions = {}): Promise<CliS
 		tag: '1',
 		layers: [{ entries: busyboxEntries() }],
 		config: { Cmd: ['sh'], Env: ['PATH=/bin'] },
+	});
+	const { reference: data } = await registry.pushImage({
+		name: 'cli/data',
+		tag: '1',
+		layers: [{ entries: [{ name: 'set/' }, { name: 'set/file', data: 'of the image\n' }] }],
 	});
 	const daemon = await startTestDaemon(options);
 	const where = [
@@ -60,6 +67,7 @@ export async function setCliStage(options: TestDaemonOptions = {}): Promise<CliS
 	return {
 		daemon,
 		image,
+		data,
 		startGantry,
 		gantry: (...args) => startGantry(...args).said,
 		manifest: (name, spec, metadata = {}) => {

@@ -55,7 +55,9 @@ test('an image that is mounted cannot be removed, over a kill of the daemon, unt
 	const refused = () =>
 		assert.rejects(cri.RemoveImage({ image: { image: data.reference } }), {
 			condition: 'FAILED_PRECONDITION',
-			message: new RegExp(`Cannot remove image .*${container_id}`),
+			message: new RegExp(
+				`^Cannot remove image ${data.reference} .*: container reader \\(${container_id.slice(0, 13)}\\) of pod tests/volumes, for a volume, uses it; remove that first$`,
+			),
 		});
 	assert.equal(await seen(), 'kept\nnew\nkept\nnew\n');
 	await refused();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
 	existsSync,
 	linkSync,
@@ -13,6 +14,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { VERSION } from '../../src/startup/version.ts';
 import { daemonArgs, spawnDaemon, startTestDaemon, type TestDaemon } from '../support/daemon.ts';
 import { leftoversOf } from '../support/leftovers.ts';
 
@@ -36,8 +39,10 @@ describe('gantryd that cannot start says why, and leaves nothing behind', () => 
 	/** Runs it to its end, and gives the exit code and the last message. */
 	async function run(toml: string, ...args: string[]): Promise<{ code: number | string; message: string }> {
 		writeFileSync(join(folder, 'gantry.toml'), toml);
+		const before = readdirSync(folder);
 		const daemon = spawnDaemon([...daemonArgs(folder, INSTANCE), ...args]);
 		const code = await daemon.ended;
+		assert.deepEqual(readdirSync(folder), before, 'nothing is made by a start that fails');
 		assert.deepEqual(leftoversOf(INSTANCE, folder), []);
 		return { code, message: daemon.lines.map(({ msg }) => msg).join('\n') };
 	}
@@ -51,6 +56,13 @@ describe('gantryd that cannot start says why, and leaves nothing behind', () => 
 		);
 		assert.match(message, /gantry\.toml:5: network\.subnets: 7 is not a list/);
 		assert.equal(existsSync(join(folder, 'state')), false);
+	});
+
+	it('a command line that is wrong: 2, as the gantry command has it', async () => {
+		const { code, message } = await run('', '--colour=blue');
+		assert.equal(code, 2);
+		assert.match(message, /unknown option '--colour=blue'\nTry "gantryd --help"/);
+		assert.equal((await run('', 'now')).code, 2);
 	});
 
 	it('a state folder that is too long for sockets', async () => {
@@ -117,6 +129,26 @@ describe('gantryd that cannot start says why, and leaves nothing behind', () => 
 	});
 });
 
+it('--version is answered by both programs, and makes nothing', () => {
+	for (const program of ['gantryd', 'gantry']) {
+		const path = fileURLToPath(new URL(`../../hack/${program}`, import.meta.url));
+		const { status, stdout } = spawnSync(path, ['--version'], { encoding: 'utf8' });
+		assert.deepEqual([status, stdout], [0, `${VERSION}\n`]);
+	}
+});
+
+it('a root folder in memory is warned of', async () => {
+	const folder = mkdtempSync('/dev/shm/gantry-start-');
+	// After the daemon, which is made later, has ended.
+	using _removed = { [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
+	await using daemon = await startTestDaemon({ args: ['--root', join(folder, 'root')] });
+	const said = daemon.process.lines.find(({ level, msg }) => level === 'warn' && /is on a tmpfs/.test(msg));
+	assert.match(
+		said?.msg ?? '',
+		new RegExp(`The root folder ${folder}/root is on a tmpfs: .*a reboot loses them`),
+	);
+});
+
 it('gantryd that is told to end while it starts ends in order', async () => {
 	const folder = mkdtempSync(join(tmpdir(), 'gantry-start-'));
 	writeFileSync(join(folder, 'gantry.toml'), 'log.level = "debug"\n');
@@ -146,7 +178,7 @@ describe('gantryd that finds traces of another one', () => {
 		assert.match(
 			msg,
 			new RegExp(
-				`The state folder ${first.folder}/state is in use by gantryd \\(pid ${first.process.child.pid}, instance ${first.instance}, ${first.address}\\)`,
+				`^Cannot start: The state folder ${first.folder}/state is in use by gantryd \\(pid ${first.process.child.pid}, instance ${first.instance}, ${first.address}\\)\\. End that, or choose another --state$`,
 			),
 		);
 	});
@@ -164,8 +196,9 @@ describe('gantryd that finds traces of another one', () => {
 		assert.equal(await second.ended, 1);
 		assert.match(
 			(await second.line(/^Cannot start/)).msg,
-			/The root folder .* is in use by gantryd \(pid \d+/,
+			/^Cannot start: The root folder .* is in use by gantryd \(pid \d+[^)]*\)\. End that, or choose another --root$/,
 		);
+		assert.deepEqual(readdirSync(state), []);
 		rmSync(state, { recursive: true });
 		assert.equal((await first.cri.Version()).runtime_name, 'gantry', 'the first one is not disturbed');
 	});
@@ -175,10 +208,15 @@ describe('gantryd that finds traces of another one', () => {
 		writeFileSync(join(folder, 'gantry.toml'), '');
 		const second = spawnDaemon(daemonArgs(folder, first.instance));
 		assert.equal(await second.ended, 1);
+		const { msg } = await second.line(/^Cannot start/);
 		assert.match(
-			(await second.line(/^Cannot start/)).msg,
-			new RegExp(`instance name ${first.instance} is in use by another gantryd.*${first.instance}-system`),
+			msg,
+			new RegExp(
+				`^Cannot start: The instance name ${first.instance} is in use by gantryd \\(pid ${first.process.child.pid}\\), ` +
+					`whose processes are in \\S+${first.instance}-system\\. End that, or choose another name: --set instance=NAME$`,
+			),
 		);
+		assert.deepEqual(readdirSync(folder), ['gantry.toml']);
 		rmSync(folder, { recursive: true });
 		assert.equal((await first.cri.Version()).runtime_name, 'gantry', 'the first one is not disturbed');
 	});

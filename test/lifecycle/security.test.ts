@@ -179,6 +179,12 @@ test('the OOM score is what was asked for, or the least that the node gives', as
 	const may = bed.daemon.containers.host.capabilities.includes('CAP_SYS_RESOURCE');
 	const own = readFileSync('/proc/self/oom_score_adj', 'utf8').trim();
 	assert.equal(await score(-999), may ? '-999' : own);
+
+	const linux = { ...security({}).linux, resources: { oom_score_adj: 500 } };
+	const id = await bed.run(pod, { linux });
+	await bed.cri.UpdateContainerResources({ container_id: id, linux: { oom_score_adj: -999 } });
+	assert.equal(await bed.sh(id, 'cat /proc/1/oom_score_adj'), may ? '-999' : own);
+	await bed.cri.RemoveContainer({ container_id: id });
 });
 
 test('privileged without the devices of the node: those of everyone, and those that were asked for', async () => {

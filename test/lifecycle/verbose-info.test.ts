@@ -52,6 +52,19 @@ test('of a container: process, folders, cgroup, log, spec', async () => {
 	assert.equal((await containerInfo(id)).log.lostBytes, 240);
 });
 
+test('capabilities that the daemon may not give are told, by name and by ALL', async () => {
+	const missing = bed.daemon.containers.host.missingCapabilities;
+	for (const name of [...missing, 'ALL']) {
+		const security_context = { capabilities: { add_capabilities: [name] } };
+		const id = await bed.run(pod, { linux: { security_context } });
+		const { withheldCapabilities, runtimeSpec } = await containerInfo(id);
+		assert.deepEqual(withheldCapabilities, name === 'ALL' ? missing : [name]);
+		assert.ok(!missing.some((one) => runtimeSpec.process.capabilities.bounding.includes(one)));
+		await bed.cri.RemoveContainer({ container_id: id });
+	}
+	assert.deepEqual((await containerInfo(await bed.run(pod))).withheldCapabilities, []);
+});
+
 test('the last errors of calls on an object stand with it', async () => {
 	const id = await bed.run(pod);
 	const failure = await failureOf(

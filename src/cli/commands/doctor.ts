@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
-import { StatusError } from '#base/errors.ts';
+import { permissionDenied, StatusError } from '#base/errors.ts';
+import { EXIT } from '../../exit-codes.ts';
 import { refuseNewerData } from '../../startup/data-version.ts';
+import { folderWarning } from '../../startup/folders.ts';
 import type { Cli } from '../cli.ts';
 import { readConfig } from '../context.ts';
 import { daemonHolds } from '../doctor/daemon-runs.ts';
 import { type Examination, examine, type ToldFinding } from '../doctor/look.ts';
 import type { RemoveByDaemon } from '../doctor/repair.ts';
-import { EXIT } from '../exit-codes.ts';
 import { json } from '../output/json.ts';
 import type { Act } from '../program.ts';
 
@@ -25,16 +26,23 @@ leaves other instances alone. While a daemon runs, files younger than a minute a
 the image store only the leases are looked at. With --fix and without a daemon, none can start until it is done.
 
 Exit codes: 0 nothing is left (nothing was found, or --fix has removed it all); 1 something is left; 2 the command
-line or the configuration is wrong.`;
+line is wrong; 78 the configuration is, or the data is a newer daemon's.`;
 
 async function doctor(cli: Cli, fix: boolean): Promise<number> {
+	if (process.geteuid?.() !== 0)
+		throw permissionDenied('gantry doctor looks at the whole machine: run the command as root');
 	const { config } = await readConfig(cli.options);
 	await refuseNewerData(config);
 	const daemonRuns = (await answers(cli)) || (await daemonHolds(config));
+	const note = await folderWarning(config);
 	const examination = await examine({ config, daemonRuns, fix, removeByDaemon: removeBy(cli) });
 	const { findings, failures } = examination;
-	if (cli.options.json) cli.io.out(json(asJson(config.instance, fix, examination)));
-	else tell(cli, config.instance, fix, examination);
+	if (cli.options.json)
+		cli.io.out(json({ ...asJson(config.instance, fix, examination), note: note ?? null }));
+	else {
+		tell(cli, config.instance, fix, examination);
+		if (note !== undefined) cli.io.err(`gantry doctor: note: ${note}\n`);
+	}
 	return (fix ? failures : findings).length === 0 ? EXIT.ok : EXIT.failure;
 }
 

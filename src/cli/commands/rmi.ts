@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { failedPrecondition, invalidArgument, notFound } from '#base/errors.ts';
+import { failedPrecondition, invalidArgument, notFound, StatusError } from '#base/errors.ts';
 import type { Cli } from '../cli.ts';
 import { json } from '../output/json.ts';
 import type { Act } from '../program.ts';
@@ -40,6 +40,16 @@ async function unusedImages(cli: Cli): Promise<readonly string[]> {
 		cli.call('ListImages', {}),
 		cli.call('ListContainers', {}),
 	]);
-	const used = new Set(containers.map((container) => container.image_id));
+	const volumes = await Promise.all(containers.map(({ id }) => imagesOfVolumes(cli, id)));
+	const used = new Set([...containers.map((container) => container.image_id), ...volumes.flat()]);
 	return images.filter((image) => !used.has(image.id) && !image.pinned).map((image) => image.id);
+}
+
+/** Ids of the images that a container has as volumes; none when it was removed meanwhile. */
+async function imagesOfVolumes(cli: Cli, id: string): Promise<readonly string[]> {
+	const status = await cli.call('ContainerStatus', { container_id: id }).catch((error: unknown) => {
+		if (error instanceof StatusError && error.condition === 'NOT_FOUND') return undefined;
+		throw error;
+	});
+	return (status?.status?.mounts ?? []).flatMap(({ image }) => image?.image_ref || []);
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { EXIT } from '../../exit-codes.ts';
 import type { Cli } from '../cli.ts';
-import { EXIT } from '../exit-codes.ts';
 import { duration, short } from '../output/format.ts';
 import { json } from '../output/json.ts';
 import { readManifest } from '../pod/manifest.ts';

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { StatusError } from '#base/errors.ts';
+import { VERSION } from '../../startup/version.ts';
 import type { Cli } from '../cli.ts';
 import { json } from '../output/json.ts';
 import type { Act } from '../program.ts';
@@ -13,21 +13,15 @@ export function addVersion(program: Command, act: Act): void {
 }
 
 async function version(cli: Cli): Promise<void> {
-	const client = await ownVersion();
 	const daemon = await daemonVersion(cli);
-	if (cli.options.json) return cli.io.out(json({ client, node: process.version, daemon: daemon ?? null }));
-	cli.io.out(`gantry   ${client} (Node ${process.version})\n`);
+	if (cli.options.json)
+		return cli.io.out(json({ client: VERSION, node: process.version, daemon: daemon ?? null }));
+	cli.io.out(`gantry   ${VERSION} (Node ${process.version})\n`);
 	cli.io.out(
 		daemon === undefined
 			? 'gantryd  not running\n'
 			: `gantryd  ${daemon.runtime_version} (CRI ${daemon.runtime_api_version})\n`,
 	);
-}
-
-/** The version of this checkout. */
-export async function ownVersion(): Promise<string> {
-	const text = await readFile(new URL('../../../package.json', import.meta.url), 'utf8');
-	return (JSON.parse(text) as { version: string }).version;
 }
 
 async function daemonVersion(cli: Cli) {

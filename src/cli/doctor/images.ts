@@ -58,6 +58,7 @@ async function garbageOf({ config }: Scene, launcher: Launcher, fix: boolean) {
 		files: launcher,
 		log: silentLog,
 		lookOnly: true,
+		nameHolder: (holder) => `container ${containerOfHolder(holder)}`,
 		registriesConf: config.images.registriesConf,
 	});
 	return await store.garbage({ fix });

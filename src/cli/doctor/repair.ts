@@ -3,7 +3,7 @@ import { errnoOf, messageOf } from '#base/errors.ts';
 import { checkProcess, type Launcher, type Op } from '#runtime';
 import { appArmorKernel } from '../../apparmor/kernel.ts';
 import type { Config } from '../../config/types.ts';
-import { lockFolders } from '../../startup/folders.ts';
+import { lockFolders } from '../../startup/locks.ts';
 import type { CgroupMember, Finding, Removal } from './finding.ts';
 import { removeImageData } from './images.ts';
 import { findNetwork } from './network.ts';
@@ -54,7 +54,7 @@ export async function repair(options: RepairOptions): Promise<readonly string[]>
 	await removeAll(findings.filter(({ kind }) => kind === 'launcher'));
 	const isThere = (await stat(config.state).catch(() => undefined)) !== undefined;
 	// No daemon may start and take things over while they are being removed.
-	if (!daemonRuns && isThere) await lockFolders(config, launcher, 'gantry doctor --fix');
+	if (!daemonRuns && isThere) await lockFolders(config, launcher, { program: 'gantry doctor --fix' });
 	await removeAll(findings.filter(({ kind }) => kind !== 'launcher'));
 	const scene = { config, daemonRuns, owned: await readOwned(config.state, daemonRuns) };
 	const byFinder = findings.filter(({ removal }) => removal.how === 'finder');

@@ -11,7 +11,15 @@ export interface PodImages {
 	readonly pulled: readonly PulledImage[];
 }
 
-/** Brings every image of the pod here, by each container's imagePullPolicy. `onPulled` hears of each at once. */
+/** An image that the pod needs, with the policy of the one that needs it. */
+interface Wanted {
+	readonly name: string;
+	readonly policy: string | undefined;
+	/** `container main`, `volume data`: for messages. */
+	readonly by: string;
+}
+
+/** Brings every image of the pod here, for containers and volumes, by the pull policy of each. `onPulled` hears of each at once. */
 export async function ensureImages(
 	cli: Cli,
 	pod: V1Pod,
@@ -19,13 +27,20 @@ export async function ensureImages(
 ): Promise<PodImages> {
 	const refs = new Map<string, string>();
 	const pulled: PulledImage[] = [];
+	const bring = async (wanted: Wanted): Promise<string> => {
+		const here = refs.get(wanted.name) ?? (await present(cli, wanted));
+		const ref = here ?? (await pull(cli, wanted.name, pulled, onPulled));
+		refs.set(wanted.name, ref);
+		return ref;
+	};
 	for (const entry of containersOf(pod)) {
-		const name = entry.container.image ?? '';
-		const here = refs.get(name) ?? (await present(cli, entry));
-		const ref = here ?? (await pull(cli, name, pulled, onPulled));
-		refs.set(name, ref);
+		const { name, image = '', imagePullPolicy } = entry.container;
+		const ref = await bring({ name: image, policy: imagePullPolicy, by: `container ${name}` });
 		await requireNonRoot(cli, pod, entry, ref);
 	}
+	for (const { name, image } of pod.spec?.volumes ?? [])
+		if (image?.reference !== undefined)
+			await bring({ name: image.reference, policy: image.pullPolicy, by: `volume ${name}` });
 	return { refs, pulled };
 }
 
@@ -42,15 +57,14 @@ async function pull(
 }
 
 /** The image's reference when it is here and need not be pulled. */
-async function present(cli: Cli, { container }: PodContainer): Promise<string | undefined> {
-	const name = container.image ?? '';
-	const policy = container.imagePullPolicy ?? defaultPolicy(name);
-	if (policy === 'Always') return undefined;
+async function present(cli: Cli, { name, policy, by }: Wanted): Promise<string | undefined> {
+	const pullPolicy = policy ?? defaultPolicy(name);
+	if (pullPolicy === 'Always') return undefined;
 	const { image } = await cli.call('ImageStatus', { image: { image: name } });
 	if (image !== null) return image.repo_digests[0] ?? image.id;
-	if (policy === 'Never')
+	if (pullPolicy === 'Never')
 		throw failedPrecondition(
-			`Image ${name} of container ${container.name} is not here, and its imagePullPolicy is Never; pull it with "gantry pull ${name}"`,
+			`Image ${name} of ${by} is not here, and its ${by.startsWith('volume') ? 'pullPolicy' : 'imagePullPolicy'} is Never; pull it with "gantry pull ${name}"`,
 		);
 	return undefined;
 }

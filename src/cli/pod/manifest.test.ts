@@ -87,3 +87,21 @@ test('other documents, several documents and no YAML are refused', async () => {
 	await refused('{ not yaml', /is not YAML/);
 	await refused('', /0 documents/);
 });
+
+test('a volume is of one kind; one from an image has a reference, and takes no mounts', async () => {
+	const withVolume = (volume: string, mount = '') =>
+		pod(
+			`containers: [{ name: a, image: i, volumeMounts: [{ name: v, mountPath: /v${mount} }] }]\nvolumes: [{ name: v, ${volume} }]`,
+		);
+	assert.ok(await parseManifest(withVolume('image: { reference: data, pullPolicy: Never }'), 'pod.yaml'));
+	await refused(
+		withVolume('image: { reference: data }, emptyDir: {}'),
+		/spec\.volumes\[0\]: give one of emptyDir, hostPath and image/,
+	);
+	await refused(
+		withVolume('image: { pullPolicy: Sometimes }', ', mountPropagation: Bidirectional'),
+		/spec\.volumes\[0\]\.image\.reference: an image is needed/,
+		/image\.pullPolicy: Sometimes is none of/,
+		/volumeMounts\[0\]\.mountPropagation: only "None"/,
+	);
+});

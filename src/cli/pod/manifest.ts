@@ -102,7 +102,7 @@ function invalid(pod: V1Pod): readonly string[] {
 		['containers', spec?.containers ?? []],
 		['initContainers', spec?.initContainers ?? []],
 	] as const;
-	const volumes = new Set((spec?.volumes ?? []).map((volume) => volume.name));
+	const volumes = new Map((spec?.volumes ?? []).map((volume) => [volume.name, volume]));
 	const names = new Set<string>();
 	for (const [list, containers] of lists) {
 		for (const [index, container] of containers.entries()) {
@@ -122,11 +122,15 @@ function invalid(pod: V1Pod): readonly string[] {
 				list === 'initContainers' ? oneOf(container.restartPolicy, ['Always']) : !container.restartPolicy,
 				`${at}.restartPolicy: only "Always" of an init container (a sidecar) has a meaning`,
 			);
-			for (const [mount, { name, mountPath }] of (container.volumeMounts ?? []).entries()) {
+			for (const [mount, { name, mountPath, mountPropagation }] of (container.volumeMounts ?? []).entries()) {
 				say(volumes.has(name), `${at}.volumeMounts[${mount}].name: there is no volume ${name}`);
 				say(
 					String(mountPath ?? '').startsWith('/'),
 					`${at}.volumeMounts[${mount}].mountPath: must be absolute`,
+				);
+				say(
+					volumes.get(name)?.image === undefined || (mountPropagation ?? 'None') === 'None',
+					`${at}.volumeMounts[${mount}].mountPropagation: only "None" is possible, because nothing is ever mounted in an image`,
 				);
 			}
 			for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'] as const) {
@@ -142,15 +146,23 @@ function invalid(pod: V1Pod): readonly string[] {
 		}
 	}
 	for (const [index, volume] of (spec?.volumes ?? []).entries()) {
-		const kinds = [volume.emptyDir, volume.hostPath].filter((kind) => kind !== undefined);
+		const kinds = [volume.emptyDir, volume.hostPath, volume.image].filter((kind) => kind !== undefined);
 		say(
 			LABEL.test(volume.name ?? ''),
 			`spec.volumes[${index}].name: a name of lower-case letters, digits and "-" is needed`,
 		);
-		say(kinds.length === 1, `spec.volumes[${index}]: give emptyDir or hostPath`);
+		say(kinds.length === 1, `spec.volumes[${index}]: give one of emptyDir, hostPath and image`);
 		say(
 			oneOf(volume.emptyDir?.medium || undefined, ['Memory']),
 			`spec.volumes[${index}].emptyDir.medium: only "" and "Memory" are possible`,
+		);
+		say(
+			volume.image === undefined || Boolean(volume.image.reference),
+			`spec.volumes[${index}].image.reference: an image is needed`,
+		);
+		say(
+			oneOf(volume.image?.pullPolicy, PULL_POLICIES),
+			`spec.volumes[${index}].image.pullPolicy: ${volume.image?.pullPolicy} is none of ${PULL_POLICIES.join(', ')}`,
 		);
 	}
 	return problems;

@@ -67,7 +67,7 @@ export async function runPod(cli: Cli, manifest: Manifest, events: RunEvents): P
 	const folders = podFolders(daemonFolders, uid);
 	let podId: string | undefined;
 	try {
-		const volumes = await prepareVolumes(pod, folders);
+		const volumes = await prepareVolumes(pod, folders, refs);
 		const sandbox = sandboxConfig(pod, {
 			uid,
 			logFolder: folders.logs,

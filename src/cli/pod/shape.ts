@@ -88,7 +88,14 @@ export const POD_SHAPE = {
 	spec: {
 		containers: [container],
 		initContainers: [container],
-		volumes: [{ name: 'text', emptyDir: { medium: 'text' }, hostPath: { path: 'text', type: 'text' } }],
+		volumes: [
+			{
+				name: 'text',
+				emptyDir: { medium: 'text' },
+				hostPath: { path: 'text', type: 'text' },
+				image: { reference: 'text', pullPolicy: 'text' },
+			},
+		],
 		restartPolicy: 'text',
 		terminationGracePeriodSeconds: 'number',
 		hostNetwork: 'flag',

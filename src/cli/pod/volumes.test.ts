@@ -12,7 +12,7 @@ after(() => rm(folder, { recursive: true }));
 const mount = (subPath: string) =>
 	mountsOf(
 		{ name: 'a', volumeMounts: [{ name: 'v', mountPath: '/data', subPath }] },
-		new Map([['v', folder]]),
+		new Map([['v', { path: folder }]]),
 		'c',
 	);
 
@@ -50,6 +50,23 @@ test('a subPath cannot lead out of its volume', async () => {
 	await assert.rejects(mount('/x'), /must be relative/);
 });
 
+test('an image is mounted read-only, with its sub-path', async () => {
+	const pod = { spec: { containers: [], volumes: [{ name: 'i', image: { reference: 'data:1' } }] } };
+	const folders = { disk: folder, memory: folder, logs: folder };
+	const volumes = await prepareVolumes(pod, folders, new Map([['data:1', 'data@sha256:1']]));
+	const mounts = (subPath: string) =>
+		mountsOf({ name: 'a', volumeMounts: [{ name: 'i', mountPath: '/data', subPath }] }, volumes, 'c');
+	assert.deepEqual(await mounts('weights'), [
+		{
+			container_path: '/data',
+			image: { image: 'data@sha256:1', user_specified_image: 'data:1' },
+			image_sub_path: 'weights',
+			readonly: true,
+		},
+	]);
+	await assert.rejects(mounts('../x'), /c\.volumeMounts\[0\]\.subPath: \.\.\/x must be relative/);
+});
+
 test('a uid that is no name of a folder removes nothing', async () => {
 	await writeFile(join(folder, 'kept'), '');
 	for (const uid of ['..', '', '../..', 'a/../..'])
@@ -61,19 +78,16 @@ test('a memory volume lies on a tmpfs or is refused', async () => {
 	const pod = { spec: { containers: [], volumes: [{ name: 'm', emptyDir: { medium: 'Memory' } }] } };
 	const shared = await mkdtemp('/dev/shm/gantry-volumes-');
 	try {
-		const volumes = await prepareVolumes(pod, { disk: folder, memory: shared, logs: folder });
-		assert.equal((await stat(volumes.get('m') ?? '')).mode & 0o7777, 0o777);
+		const volumes = await prepareVolumes(pod, { disk: folder, memory: shared, logs: folder }, new Map());
+		assert.deepEqual(volumes.get('m'), { path: join(shared, 'volumes/m') });
+		assert.equal((await stat(join(shared, 'volumes/m'))).mode & 0o7777, 0o777);
 	} finally {
 		await rm(shared, { recursive: true });
 	}
 	const onDisk = join(INSTALLATION, 'node_modules/.cache/memory-volumes');
 	after(() => rm(onDisk, { recursive: true, force: true }));
 	await assert.rejects(
-		prepareVolumes(pod, {
-			disk: folder,
-			memory: onDisk,
-			logs: folder,
-		}),
+		prepareVolumes(pod, { disk: folder, memory: onDisk, logs: folder }, new Map()),
 		/memory volumes lie in the daemon's state folder, and .+ is not on a tmpfs/,
 	);
 });

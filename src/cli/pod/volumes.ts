@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, mkdir, open, realpath, stat, statfs } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, open, realpath, stat } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import type {
 	V1Container,
@@ -8,19 +8,32 @@ import type {
 	V1VolumeMount,
 } from '@kubernetes/client-node';
 import { errnoOf, failedPrecondition, invalidArgument } from '#base/errors.ts';
+import { isTmpfs } from '#base/tmpfs.ts';
 import type { MountInit, MountPropagation } from '#cri-api';
 import type { PodFolders } from './folders.ts';
+import type { PodImages } from './images.ts';
 
-const TMPFS_MAGIC = 0x01021994;
+/** A folder or file on the node, or an image by what CreateContainer takes. */
+export type Volume = { readonly path: string } | { readonly image: string; readonly reference: string };
 
-/** Volume name → folder or file on the node. */
-export type Volumes = ReadonlyMap<string, string>;
+/** By the names of the volumes. */
+export type Volumes = ReadonlyMap<string, Volume>;
 
-/** Makes the pod's volumes and checks those of the node. */
-export async function prepareVolumes(pod: V1Pod, folders: PodFolders): Promise<Volumes> {
-	const volumes = new Map<string, string>();
+/** Makes the pod's volumes and checks those of the node. `refs`: its images, as `ensureImages` gives them. */
+export async function prepareVolumes(
+	pod: V1Pod,
+	folders: PodFolders,
+	refs: PodImages['refs'],
+): Promise<Volumes> {
+	const volumes = new Map<string, Volume>();
 	for (const [index, volume] of (pod.spec?.volumes ?? []).entries()) {
-		volumes.set(volume.name, await prepare(volume, pod, folders, `spec.volumes[${index}]`));
+		const { reference } = volume.image ?? {};
+		volumes.set(
+			volume.name,
+			reference === undefined
+				? { path: await prepare(volume, pod, folders, `spec.volumes[${index}]`) }
+				: { image: refs.get(reference) ?? '', reference },
+		);
 	}
 	return volumes;
 }
@@ -42,7 +55,7 @@ async function giveTo(folder: string, fsGroup: number | undefined): Promise<void
 }
 
 async function requireTmpfs(folder: string, path: string): Promise<void> {
-	if ((await statfs(folder)).type === TMPFS_MAGIC) return;
+	if (await isTmpfs(folder)) return;
 	throw failedPrecondition(
 		`${path}: memory volumes lie in the daemon's state folder, and ${folder} is not on a tmpfs; start gantryd with --state on one`,
 	);
@@ -95,7 +108,9 @@ export async function mountsOf(
 ): Promise<readonly MountInit[]> {
 	const mounts: MountInit[] = [];
 	for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
-		mounts.push(await toMount(mount, volumes.get(mount.name) ?? '', `${path}.volumeMounts[${index}]`));
+		mounts.push(
+			await toMount(mount, volumes.get(mount.name) ?? { path: '' }, `${path}.volumeMounts[${index}]`),
+		);
 	}
 	return mounts;
 }
@@ -106,26 +121,45 @@ const PROPAGATIONS: Readonly<Record<string, MountPropagation>> = {
 	Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
 };
 
-async function toMount(mount: V1VolumeMount, volume: string, path: string): Promise<MountInit> {
+async function toMount(mount: V1VolumeMount, volume: Volume, path: string): Promise<MountInit> {
 	const propagation = PROPAGATIONS[mount.mountPropagation ?? 'None'];
 	if (propagation === undefined)
 		throw invalidArgument(
 			`${path}.mountPropagation: ${mount.mountPropagation} is none of ${Object.keys(PROPAGATIONS).join(', ')}`,
 		);
+	const subPath = mount.subPath ?? '';
+	checkSubPath(subPath, `${path}.subPath`);
+	if ('image' in volume) return imageMount(mount, volume);
 	return {
 		container_path: mount.mountPath,
-		host_path: await withSubPath(volume, mount.subPath ?? '', `${path}.subPath`),
+		host_path: await withSubPath(volume.path, subPath, `${path}.subPath`),
 		readonly: mount.readOnly ?? false,
 		recursive_read_only: mount.recursiveReadOnly === 'Enabled' || mount.recursiveReadOnly === 'IfPossible',
 		propagation,
 	};
 }
 
+/** Read-only whatever the manifest says, as the kubelet has it. */
+function imageMount(
+	{ mountPath, subPath }: V1VolumeMount,
+	{ image, reference }: Extract<Volume, { image: string }>,
+): MountInit {
+	return {
+		container_path: mountPath,
+		image: { image, user_specified_image: reference },
+		image_sub_path: subPath ?? '',
+		readonly: true,
+	};
+}
+
+function checkSubPath(subPath: string, path: string): void {
+	if (subPath.startsWith('/') || subPath.split('/').includes('..'))
+		throw invalidArgument(`${path}: ${subPath} must be relative, without ".."`);
+}
+
 /** A folder or file inside the volume; folders are made when missing. Never outside, whatever links lie in the volume. */
 async function withSubPath(volume: string, subPath: string, path: string): Promise<string> {
 	if (subPath === '') return volume;
-	if (subPath.startsWith('/') || subPath.split('/').includes('..'))
-		throw invalidArgument(`${path}: ${subPath} must be relative, without ".."`);
 	const base = await realpath(volume);
 	let at = base;
 	for (const part of subPath.split('/').filter((one) => one !== '' && one !== '.')) {
