@@ -62,6 +62,8 @@ async function startParts(config: Config, log: Log, started: Rollback, folders: 
 	// Takes tens of milliseconds; the first container waits for it, nobody else does.
 	void daemon.appArmor.prepare();
 	const half = await takeOver(daemon);
+	// Not before the records have been read: what runs in the profile would run without.
+	started.push('the AppArmor profile', () => endAppArmor(daemon));
 	const metrics = await startMetrics(daemon);
 	started.push('the metrics server', async () => await metrics?.[Symbol.asyncDispose]());
 	started.push('checkpoints under way', () => checkpointsEnded(daemon));
@@ -80,6 +82,11 @@ async function startParts(config: Config, log: Log, started: Rollback, folders: 
 	changes.open();
 	await finishRecovery(daemon, unfinished);
 	return daemon;
+}
+
+/** The profile goes when no pod is left. */
+async function endAppArmor({ appArmor, sandboxes }: Daemon): Promise<void> {
+	if (sandboxes.list().length === 0 && sandboxes.unpublished.size === 0) await appArmor.removeOwn();
 }
 
 async function takeBack(started: Rollback, log: Log): Promise<void> {

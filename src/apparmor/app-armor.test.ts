@@ -75,6 +75,16 @@ test('without the parser, only those are refused that ask for the default; the r
 	assert.equal(await appArmor.containerProfile(local('mine')), 'mine');
 });
 
+test('without the parser, what an earlier daemon loaded is used on, and told of once', async () => {
+	const { appArmor, loaded, warnings } = node({ parser: false });
+	loaded.add('inst-default');
+	await appArmor.keepLoaded('inst-default');
+	assert.equal(await appArmor.containerProfile(undefined), 'inst-default');
+	assert.equal(await appArmor.containerProfile(DEFAULT), 'inst-default');
+	assert.equal(warnings.length, 1);
+	assert.match(warnings[0] ?? '', /stays as an earlier daemon has loaded it: apparmor_parser is not/);
+});
+
 test('what the parser says is told', async () => {
 	const { appArmor } = node({ stderr: 'syntax error in line 3' });
 	await assert.rejects(appArmor.profileFor(DEFAULT), /cannot load the profile inst-default: syntax error/);

@@ -139,7 +139,16 @@ export class AppArmor {
 		this.#loading ??= this.#runParser(name).finally(() => {
 			this.#loading = undefined;
 		});
-		await this.#loading;
+		await this.#loading.catch((error: unknown) => this.#keepEarlier(name, error));
+	}
+
+	/** What an earlier daemon loaded is better than nothing: without it no exec of its containers would work. */
+	async #keepEarlier(name: string, error: unknown): Promise<void> {
+		if (!(await this.#kernel.profiles())?.has(name)) throw error;
+		this.#loaded = true;
+		this.#options.log.warn(
+			`The AppArmor profile ${name} stays as an earlier daemon has loaded it: ${messageOf(error)}`,
+		);
 	}
 
 	async #runParser(name: string): Promise<void> {

@@ -126,7 +126,7 @@ describe('loadConfig', () => {
 		);
 	});
 
-	it('refuses root and state within one another, and the same folder for both', () => {
+	it('refuses a root within the state, and the same folder for both', () => {
 		const refusal = (root: string, state: string) =>
 			problemsOf(() => load('', { root, state }))[0] ?? assert.fail('nothing was said');
 		assert.match(
@@ -134,7 +134,6 @@ describe('loadConfig', () => {
 			/^--root: root: \/run\/g\/root is within the state folder \/run\/g, which a reboot empties/,
 		);
 		assert.match(refusal('/run/g', '/run/g'), /is within the state folder/);
-		assert.match(refusal('/var/g', '/var/g/state'), /\/var\/g holds the state folder \/var\/g\/state/);
 		assert.equal(
 			load('', { root: '/run/gantry-root', state: '/run/gantry' }).config.root,
 			'/run/gantry-root',

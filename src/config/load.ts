@@ -135,12 +135,10 @@ function combinedProblems(settings: ReadonlyMap<OptionName, Setting>): string[] 
 	return problems;
 }
 
-/** A reboot empties the state, and each has files that would be taken for strangers in the other. */
+/** A reboot empties the state. The other way round it only lies on a disk for nothing (startup/folders.ts). */
 function nestedFolders(root: string, state: string): string | undefined {
 	const isIn = (path: string, folder: string): boolean => `${path}/`.startsWith(`${folder}/`);
 	if (isIn(root, state))
 		return `${root} is within the state folder ${state}, which a reboot empties: images would be lost; choose a folder on a disk, such as /var/lib/gantry`;
-	if (isIn(state, root))
-		return `${root} holds the state folder ${state}, which belongs beside it, on a tmpfs, such as /run/gantry`;
 	return undefined;
 }

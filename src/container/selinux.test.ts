@@ -46,6 +46,14 @@ test('no label is asked for, or none is applied', () => {
 	assert.equal(seLinuxLabels(WHOLE, HOST, true), undefined);
 });
 
+test('a part that would end the option it becomes is refused', () => {
+	for (const level of ['s0",upperdir=/x', 's0 s1', 's0\n'])
+		assert.throws(() => labels({ ...WHOLE, level }), {
+			condition: 'INVALID_ARGUMENT',
+			message: /no part of a label/,
+		});
+});
+
 test('a kernel without SELinux: who asks for a label is refused', () => {
 	assert.throws(() => seLinuxLabels(WHOLE, { seLinux: false }, false), {
 		condition: 'FAILED_PRECONDITION',

@@ -41,6 +41,10 @@ export function seLinuxLabels(
 			`SELinux label ${parts.join(':')} is not whole: without lxc_contexts (package container-selinux) user, role, type and level are all needed`,
 		);
 	}
+	// They become part of mount options, which end at a quote and at a comma outside of quotes.
+	const odd = parts.find((part) => !/^[\w.:,-]+$/.test(part));
+	if (odd !== undefined)
+		throw invalidArgument(`SELinux label ${parts.join(':')}: ${JSON.stringify(odd)} is no part of a label`);
 	const file = partsOf(known?.file ?? '').slice(0, 3);
 	return {
 		process: parts.join(':'),

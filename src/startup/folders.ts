@@ -27,7 +27,15 @@ async function makeFolder(path: string, mode: number): Promise<void> {
 }
 
 /** What a user should know of where the folders lie; undefined: nothing. */
-export async function folderWarning({ root }: Pick<Config, 'root'>): Promise<string | undefined> {
+export async function folderWarning({
+	root,
+	state,
+}: Pick<Config, 'root' | 'state'>): Promise<string | undefined> {
+	if (`${state}/`.startsWith(`${root}/`))
+		return (
+			`The state folder ${state} is within the root folder ${root}: it outlives a reboot there, and every change of ` +
+			'a pod is written to a disk; choose one on a tmpfs, such as /run/gantry: --state'
+		);
 	if (!(await isTmpfs(root).catch(() => false))) return undefined;
 	return (
 		`The root folder ${root} is on a tmpfs: images and writable layers take memory, and a reboot loses them; ` +

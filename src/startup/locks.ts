@@ -11,7 +11,9 @@ type Locker = Pick<Launcher, 'lockFile'>;
 type Option = 'state' | 'root';
 
 const OPTIONS: readonly Option[] = ['state', 'root'];
-const lockIn = (folder: string): string => join(folder, 'lock');
+/** The file of a folder that is locked. */
+export const LOCK = 'lock';
+const lockIn = (folder: string): string => join(folder, LOCK);
 
 /** The launcher of a daemon that was killed ends a moment after it, and what it forked a moment after that. */
 const LOCK_PATIENCE_MS = 2000;

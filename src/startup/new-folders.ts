@@ -1,19 +1,21 @@
 /** A start that fails takes away again the folders that it made. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/types.ts';
 import { pathOfAddress } from '../server/socket-file.ts';
 import { COMPILED } from './compiled-code.ts';
+import { LOCK } from './locks.ts';
 
 /** The folders of a configuration that are not there yet; to be asked before anything is made. */
 export class NewFolders {
 	/** State and root. */
-	readonly #own: readonly string[];
+	#own: readonly string[];
 	/** Those above them and above the socket, the deepest first. */
 	readonly #above: readonly string[];
 	readonly #root: string;
-	#locked = false;
+	/** The folders that are ours alone, by device and inode: a path may become another folder's. */
+	#ours: ReadonlyMap<string, string> | undefined;
 	#done = false;
 
 	constructor({ root, state, listen }: Pick<Config, 'root' | 'state' | 'listen'>) {
@@ -23,9 +25,13 @@ export class NewFolders {
 		this.#above = [...new Set(above)].toSorted((a, b) => b.length - a.length);
 	}
 
-	/** From now on what is in state and root is our own: their locks are held. */
+	/**
+	 * From now on what comes into state and root is our own: their locks are held. A folder that has files by now is
+	 * another's: it came with a mount, or with a daemon that was killed while we waited for its lock.
+	 */
 	locked(): void {
-		this.#locked = true;
+		this.#own = this.#own.filter((path) => existsSync(path) && isBare(path));
+		this.#ours = new Map(this.#own.map((path) => [path, identityOf(path)]));
 	}
 
 	/** The start has succeeded: nothing is taken away any more. */
@@ -37,13 +43,33 @@ export class NewFolders {
 	async takeBack(): Promise<void> {
 		if (this.#done) return;
 		this.#done = true;
-		if (!this.#locked && this.#own.includes(this.#root))
+		if (this.#ours === undefined && this.#own.includes(this.#root))
 			await rm(join(this.#root, COMPILED), { recursive: true, force: true });
-		for (const path of this.#own)
-			await (this.#locked ? rm(path, { recursive: true, force: true }) : rmdir(path).catch(() => {}));
+		for (const path of this.#own) await this.#remove(path);
 		for (const path of this.#above) await rmdir(path).catch(() => {});
 	}
+
+	async #remove(path: string): Promise<void> {
+		if (this.#ours === undefined) await rmdir(path).catch(() => {});
+		else if (existsSync(path) && identityOf(path) === this.#ours.get(path))
+			await rm(path, { recursive: true, force: true });
+	}
 }
+
+/** Nothing is in it but folders without files, the lock and compiled code. */
+function isBare(path: string): boolean {
+	return readdirSync(path, { withFileTypes: true }).every(
+		(entry) =>
+			entry.name === LOCK ||
+			entry.name === COMPILED ||
+			(entry.isDirectory() && readdirSync(join(path, entry.name)).length === 0),
+	);
+}
+
+const identityOf = (path: string): string => {
+	const { dev, ino } = statSync(path, { bigint: true });
+	return `${dev}:${ino}`;
+};
 
 function missingAbove(path: string): readonly string[] {
 	const above = dirname(path);

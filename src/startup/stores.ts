@@ -92,18 +92,16 @@ export async function openStores(
 	return daemon;
 }
 
-/** Closes what `openStores` opened. Shims live on; the network's host side and the AppArmor profile go when no sandbox needs them. */
+/** Closes what `openStores` opened. Shims live on; the network's host side goes when no sandbox needs it. */
 export async function closeStores(daemon: Daemon): Promise<void> {
-	const { appArmor, sandboxes, network, images, streaming } = daemon;
+	const { sandboxes, network, images, streaming } = daemon;
 	await streaming[Symbol.asyncDispose]();
 	const isUsed = sandboxes
 		.list()
 		.some(({ metadata, status }) => !metadata.hostNetwork && !status.networkReleased);
-	const isIdle = sandboxes.list().length === 0;
 	sandboxes.close();
 	await network.close({ removeHostParts: !isUsed });
 	await images[Symbol.asyncDispose]();
-	if (isIdle) await appArmor.removeOwn();
 }
 
 function openImages(
