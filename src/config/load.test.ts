@@ -134,6 +134,9 @@ describe('loadConfig', () => {
 			/^--root: root: \/run\/g\/root is within the state folder \/run\/g, which a reboot empties/,
 		);
 		assert.match(refusal('/run/g', '/run/g'), /is within the state folder/);
+		assert.match(refusal('/', '/run/g'), /the root folder cannot be \//);
+		assert.match(refusal('/proc/g', '/run/g'), /the root folder \/proc\/g is not on a file system for files/);
+		assert.match(refusal('/var/g', '/'), /the state folder cannot be \//);
 		assert.equal(
 			load('', { root: '/run/gantry-root', state: '/run/gantry' }).config.root,
 			'/run/gantry-root',

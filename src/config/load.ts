@@ -137,6 +137,11 @@ function combinedProblems(settings: ReadonlyMap<OptionName, Setting>): string[] 
 
 /** A reboot empties the state. The other way round it only lies on a disk for nothing (startup/folders.ts). */
 function nestedFolders(root: string, state: string): string | undefined {
+	for (const [option, path] of Object.entries({ root, state })) {
+		if (/^\/(proc|sys)(\/|$)/.test(path))
+			return `the ${option} folder ${path} is not on a file system for files`;
+		if (path === '/') return `the ${option} folder cannot be /: choose one that is Gantry's alone`;
+	}
 	const isIn = (path: string, folder: string): boolean => `${path}/`.startsWith(`${folder}/`);
 	if (isIn(root, state))
 		return `${root} is within the state folder ${state}, which a reboot empties: images would be lost; choose a folder on a disk, such as /var/lib/gantry`;

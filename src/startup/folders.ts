@@ -1,8 +1,13 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fromSystemError } from '#base/errors.ts';
+import { failedPrecondition, fromSystemError } from '#base/errors.ts';
 import { isTmpfs } from '#base/tmpfs.ts';
 import type { Config } from '../config/types.ts';
+import { COMPILED } from './compiled-code.ts';
+import { isUsed } from './locks.ts';
+
+const ROOT_MODE = 0o700;
+const STATE_MODE = 0o711;
 
 /**
  * Makes the root and state folders. Only root may go into the first: programs of images lie in it, set-uid ones
@@ -10,11 +15,25 @@ import type { Config } from '../config/types.ts';
  * may lie in it), but not list it.
  */
 export async function makeFolders(config: Config): Promise<void> {
-	await makeFolder(config.root, 0o700);
-	await makeFolder(config.state, 0o711);
+	await refuseForeign('root', config.root, ROOT_MODE);
+	await refuseForeign('state', config.state, STATE_MODE);
+	await makeFolder(config.root, ROOT_MODE);
+	await makeFolder(config.state, STATE_MODE);
 	await makeFolder(join(config.root, 'containers'), 0o700);
 	await makeFolder(join(config.root, 'sandboxes'), 0o700);
 	await makeFolder(join(config.state, 'shims'), 0o700);
+}
+
+/** A folder that others use, such as /tmp, is not closed to them because somebody has named it by mistake. */
+async function refuseForeign(option: string, path: string, mode: number): Promise<void> {
+	const stats = await stat(path).catch(() => undefined);
+	if (stats?.isDirectory() !== true || isUsed(path) || (stats.mode & 0o777 & ~mode) === 0) return;
+	const theirs = (await readdir(path)).find((name) => name !== COMPILED && name !== 'lost+found');
+	if (theirs === undefined) return;
+	throw failedPrecondition(
+		`The ${option} folder ${path} is open to others and has files that are not Gantry's (${theirs}): choose an ` +
+			`empty folder with --${option}, or close it with chmod ${mode.toString(8)}`,
+	);
 }
 
 async function makeFolder(path: string, mode: number): Promise<void> {

@@ -34,10 +34,11 @@ async function takeLock(launcher: Locker, path: string): Promise<boolean> {
 	}
 }
 
-/** The folders that a daemon has had: they can be locked without making anything. */
-export function usedFolders(config: Config): readonly Option[] {
-	return OPTIONS.filter((option) => existsSync(lockIn(config[option])));
-}
+/** Whether a daemon has had this folder: it can be locked without making anything. */
+export const isUsed = (folder: string): boolean => existsSync(lockIn(folder));
+
+export const usedFolders = (config: Config): readonly Option[] =>
+	OPTIONS.filter((option) => isUsed(config[option]));
 
 /**
  * Locks folders for as long as the launcher lives, and writes into the lock files who holds them.

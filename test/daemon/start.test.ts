@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
+	chmodSync,
 	existsSync,
 	linkSync,
 	mkdirSync,
@@ -46,6 +47,23 @@ describe('gantryd that cannot start says why, and leaves nothing behind', () => 
 		assert.deepEqual(leftoversOf(INSTANCE, folder), []);
 		return { code, message: daemon.lines.map(({ msg }) => msg).join('\n') };
 	}
+
+	it('a folder that others use is neither closed to them nor used', async () => {
+		for (const option of ['root', 'state']) {
+			const theirs = join(folder, 'theirs');
+			mkdirSync(theirs);
+			chmodSync(theirs, 0o755);
+			writeFileSync(join(theirs, 'file'), '');
+			const { message } = await run('', `--${option}`, theirs);
+			assert.match(
+				message,
+				new RegExp(`The ${option} folder ${theirs} is open to others and has files .*\\(file\\)`),
+			);
+			assert.equal(statSync(theirs).mode & 0o777, 0o755);
+			assert.deepEqual(readdirSync(theirs), ['file']);
+			rmSync(theirs, { recursive: true });
+		}
+	});
 
 	it('a broken configuration: every problem with its line, and a suggestion', async () => {
 		const { code, message } = await run('[log]\nlevel = "info"\n[network]\nprovder = "cni"\nsubnets = 7\n');
