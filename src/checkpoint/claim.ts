@@ -31,16 +31,19 @@ export function claim({ containers }: Daemon, what: string, wanted: readonly Con
 }
 
 /**
- * What a checkpoint needs to know of the sandbox. UNAVAILABLE when its shim is gone. `pausePid`: sees the pod's
- * /dev/shm in a root that is ours and read-only; in that of a container /dev/shm may be a link to anywhere on the host.
+ * What a checkpoint needs to know of the sandbox. UNAVAILABLE when its shim is gone, FAILED_PRECONDITION when it is not
+ * ready: the pid of its pause process may be another's by then. `pausePid`: sees the pod's /dev/shm in a root that is
+ * ours and read-only; in that of a container /dev/shm may be a link to anywhere on the host.
  */
 export function sandboxOf(
-	{ sandboxes }: Daemon,
+	{ sandboxes }: Pick<Daemon, 'sandboxes'>,
 	id: string,
 ): { readonly shimPid: number; readonly pausePid: number; readonly hasSharedMemory: boolean } {
 	const shim = sandboxes.shims.get(id);
 	const sandbox = sandboxes.get(id);
 	const pausePid = sandbox?.status.pause?.pid;
+	if (sandbox !== undefined && sandbox.status.state !== 'ready')
+		throw failedPrecondition(`Sandbox ${id} is not ready`);
 	if (shim === undefined || sandbox === undefined || pausePid === undefined)
 		throw unavailable(`The shim of sandbox ${id} is gone`);
 	const { hostIpc } = podNamespaces(sandbox.metadata.config.linux?.security_context?.namespace_options);

@@ -11,6 +11,7 @@ import { runSandbox } from '../sandbox/run-sandbox.ts';
 import type { Sandbox } from '../sandbox/types.ts';
 import type { Call, Daemon } from '../server/types.ts';
 import { toJson } from '../store/json.ts';
+import { Deadline } from './deadline.ts';
 import { readContainer, readPod, type SavedContainer } from './documents.ts';
 import { refuseOptions } from './options.ts';
 import { checkNoNewMounts, checkSamePrivileged } from './same-protection.ts';
@@ -53,7 +54,11 @@ export async function restorePod(
 		by: `RestorePod ${folder}`,
 		fill: async ({ metadata }) => {
 			await changing('restore.note', () => replaceFile(originOf(metadata), folder));
-			await changing('restore.shared-memory', () => restoreSharedMemory(daemon, metadata.id, folder));
+			const deadline = new Deadline('restore /dev/shm', 0n, daemon.config);
+			const memory = { folder, amongOthers: false };
+			await changing('restore.shared-memory', () =>
+				restoreSharedMemory(daemon, metadata.id, memory, deadline),
+			);
 			for (const part of parts) await restoreContainer(daemon, metadata.id, part, criu, ownCall);
 		},
 		isUntouched: (sandbox) => isUntouched(daemon, sandbox, folder, parts),

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Daemon } from '../server/types.ts';
 import { sandboxOf } from './claim.ts';
-import { Deadline } from './deadline.ts';
+import type { Deadline } from './deadline.ts';
 import { unpack } from './tar.ts';
 
 /** The pod's /dev/shm, in the layout that all runtimes share. */
@@ -11,14 +11,28 @@ export const SHARED_MEMORY = 'devshm-checkpoint.tar';
 /** The pod's /dev/shm, as its pause process sees it. */
 export const sharedMemoryOf = (pid: number): string => `/proc/${pid}/root/dev/shm`;
 
+export interface SavedMemory {
+	/** Of the checkpoint. */
+	readonly folder: string;
+	/**
+	 * Other containers of the pod may run, write there, and have links there that lead anywhere on the host: only files
+	 * that are in no folder come back, and what is there stays.
+	 */
+	readonly amongOthers: boolean;
+}
+
 /**
- * Before the processes, which may have files of it mapped. What other containers of the pod have there stays; a pod that
- * has the node's /dev/shm gets nothing, as it saved nothing. `folder`: of the checkpoint.
+ * Before the processes, which may have files of it mapped. A pod that has the node's /dev/shm gets nothing, as it saved
+ * nothing.
  */
-export async function restoreSharedMemory(daemon: Daemon, sandboxId: string, folder: string): Promise<void> {
+export async function restoreSharedMemory(
+	daemon: Pick<Daemon, 'sandboxes' | 'launcher'>,
+	sandboxId: string,
+	{ folder, amongOthers }: SavedMemory,
+	deadline: Deadline,
+): Promise<void> {
 	const archive = join(folder, SHARED_MEMORY);
 	const { pausePid, hasSharedMemory } = sandboxOf(daemon, sandboxId);
 	if (!hasSharedMemory || !existsSync(archive)) return;
-	const deadline = new Deadline('restore /dev/shm', 0n, daemon.config);
-	await unpack(daemon.launcher, { folder: sharedMemoryOf(pausePid), archive, keep: true }, deadline);
+	await unpack(daemon.launcher, { folder: sharedMemoryOf(pausePid), archive, amongOthers }, deadline);
 }

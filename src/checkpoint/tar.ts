@@ -6,6 +6,9 @@ import type { Deadline } from './deadline.ts';
 const TAR = '/bin/tar';
 const AS_IT_IS = ['--numeric-owner', '--xattrs', '--xattrs-include=*'];
 
+/** Nothing below a folder, and no attributes. */
+const FLAT = ['--numeric-owner', '--skip-old-files', '--anchored', '--wildcards', '--exclude=./*/*'];
+
 /** "file changed as we read it", and no other complaint. */
 const CHANGED = 1;
 
@@ -14,8 +17,11 @@ export interface PackOptions {
 	readonly archive: string;
 	/** A file with what is packed, paths relative to the folder (`./a/b`) that end with a zero byte; else everything. */
 	readonly namesFile?: string;
-	/** Unpacked: what is there already stays as it is. */
-	readonly keep?: boolean;
+	/**
+	 * Unpacked to where others write meanwhile: what is there already stays as it is, and folders come empty. tar follows
+	 * a link that takes the place of a folder on the way to a file, and when it sets attributes; it follows none besides.
+	 */
+	readonly amongOthers?: boolean;
 	/** Others than those who are frozen may write meanwhile. */
 	readonly mayChange?: boolean;
 }
@@ -38,11 +44,11 @@ export async function pack(
 /** The inverse, into a folder that is there. */
 export async function unpack(
 	launcher: Pick<Launcher, 'run'>,
-	{ folder, archive, keep = false }: PackOptions,
+	{ folder, archive, amongOthers = false }: PackOptions,
 	deadline: Deadline,
 ): Promise<void> {
-	const kept = keep ? ['--skip-old-files'] : [];
-	const options = ['--extract', '--same-owner', '--same-permissions', ...kept, ...AS_IT_IS];
+	const how = amongOthers ? FLAT : AS_IT_IS;
+	const options = ['--extract', '--same-owner', '--same-permissions', ...how];
 	await run(launcher, `unpack ${archive}`, [...options, '--file', archive, '--directory', folder], deadline);
 }
 

@@ -217,7 +217,8 @@ export async function fillFiles(creation: Creation, restored: Restored): Promise
 	const upper = join(daemon.containers.layerFolder(metadata.id), 'upper');
 	const deadline = new Deadline('restore the files', 0n, daemon.config);
 	await changing('restore.files', () => restoreRootDiff(daemon.launcher, { upper, folder }, deadline));
-	if (restored.alone) await restoreSharedMemory(daemon, metadata.sandboxId, folder);
+	const memory = { folder, amongOthers: true };
+	if (restored.alone) await restoreSharedMemory(daemon, metadata.sandboxId, memory, deadline);
 }
 
 /** Its processes exist, and need it no more. */

@@ -21,6 +21,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import type { ContainerConfigInit, LinuxContainerSecurityContextInit } from '#cri-api';
+import { Deadline } from '../../src/checkpoint/deadline.ts';
+import { restoreSharedMemory, SHARED_MEMORY } from '../../src/checkpoint/shared-memory.ts';
 import { writeFakeCriu } from '../support/fake-criu.ts';
 import { freeze, frozen } from '../support/freezer.ts';
 import { until } from '../support/until.ts';
@@ -397,6 +399,35 @@ test('what is no checkpoint of a container makes none, and nothing is left', asy
 	for (const [given, condition, why] of bad) await refused(bed.create(pod, given), condition, why);
 	assert.deepEqual(made(), before);
 	await allIsWell();
+});
+
+test('files of a saved /dev/shm come back among those of others; a link there leads nothing out of the pod', async () => {
+	const own = await bed.runPod();
+	const other = await bed.run(own);
+	const [folder, inside, host] = ['memory', 'memory/inside', 'memory/host'].map((name) =>
+		join(bed.folder, name),
+	) as [string, string, string];
+	for (const name of ['host', 'inside/led', 'inside/way']) mkdirSync(join(folder, name), { recursive: true });
+	for (const name of ['led/out', 'way/in', 'free', 'mine', 'aim', 'owned'])
+		writeFileSync(join(inside, name), name);
+	chownSync(join(inside, 'owned'), 7, 8);
+	chmodSync(join(inside, 'owned'), 0o640);
+	execFileSync('tar', ['-C', inside, '-cf', join(folder, SHARED_MEMORY), '.']);
+	const links = `ln -s ${host} /dev/shm/led; ln -s ${host}/aim /dev/shm/aim`;
+	await bed.sh(other, `${links}; echo theirs > /dev/shm/mine`);
+	const deadline = new Deadline('restore', 60n, bed.daemon.config);
+	const restore = (amongOthers: boolean) =>
+		restoreSharedMemory(bed.daemon, own, { folder, amongOthers }, deadline);
+	await restore(true);
+	assert.deepEqual(readdirSync(host), []);
+	const look =
+		'cd /dev/shm; cat free mine; ls -A way; stat -c "%n %a %u %g" owned; readlink led; readlink aim';
+	assert.equal(await bed.sh(other, look), `freetheirs\nowned 640 7 8\n${host}\n${host}/aim`);
+	await bed.cri.RemoveContainer({ container_id: other });
+	await bed.cri.StopPodSandbox({ pod_sandbox_id: own });
+	// Its pause process is gone, and its pid may be another's.
+	await assert.rejects(restore(true), /Sandbox \w+ is not ready/);
+	await bed.cri.RemovePodSandbox({ pod_sandbox_id: own });
 });
 
 test('CRIU fails: its words are the answer, and the container goes on', async () => {
