@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, lstat, mkdir, readdir, rename } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
-import { errnoOf, invalidArgument, isNoRoom, resourceExhausted } from '#base/errors.ts';
+import {
+	errnoOf,
+	fromSystemError,
+	invalidArgument,
+	isNoRoom,
+	messageOf,
+	resourceExhausted,
+} from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { placeOf } from './trusted-path.ts';
 
@@ -92,13 +99,23 @@ export async function publish(destination: Destination, written: string): Promis
 		if (replaces) await changing('checkpoint.replace', () => rename(path, replacedIn(temporary)));
 		await changing('checkpoint.publish', () => rename(written, path));
 	} catch (error) {
-		await putBack(temporary);
-		throw invalidArgument(`Cannot put the checkpoint at ${path}: ${errnoOf(error)}`, { cause: error });
+		const left = await putBack(temporary).then(
+			() => '',
+			(failure: unknown) => `; ${messageOf(failure)}`,
+		);
+		throw invalidArgument(`Cannot put the checkpoint at ${path}: ${errnoOf(error)}${left}`, { cause: error });
 	}
 }
 
-/** The earlier checkpoint is back in its place unless the new one is there. Before a temporary folder is removed. */
+/**
+ * The earlier checkpoint is back in its place unless the new one is there. Before a temporary folder is removed: an error
+ * says that it is nowhere else.
+ */
 export async function putBack(temporary: string): Promise<void> {
 	const path = temporary.replace(/\.[0-9a-f]{8}\.tmp$/, '');
-	if (existsSync(replacedIn(temporary)) && !existsSync(path)) await rename(replacedIn(temporary), path);
+	const replaced = replacedIn(temporary);
+	if (!existsSync(replaced) || existsSync(path)) return;
+	await rename(replaced, path).catch((error: unknown) => {
+		throw fromSystemError(`The earlier checkpoint of ${path} cannot be put back from ${replaced}`, error);
+	});
 }

@@ -45,11 +45,22 @@ export async function inTemporary(
 		await makeTemporary(destination, { field });
 		await work();
 	} finally {
-		await changing('checkpoint.remove', () => daemon.launcher.removeTree(temporary));
+		await changing('checkpoint.remove', () => removeTemporary(daemon, temporary));
 		await changing('checkpoint.unmark', () => {
 			for (const container of containers) release(daemon, container);
 		});
 	}
+}
+
+/** Unless it holds the only copy of an earlier checkpoint. */
+async function removeTemporary({ launcher, log }: Daemon, temporary: string): Promise<void> {
+	try {
+		await putBack(temporary);
+	} catch (error) {
+		log.error('a temporary folder stays', { path: temporary, error: messageOf(error) });
+		return;
+	}
+	await launcher.removeTree(temporary);
 }
 
 /** Thawed once more: the mark of one that may be frozen stays, for the next daemon. */
@@ -82,18 +93,16 @@ export function resumeInterrupted(daemon: Daemon): void {
 }
 
 async function resume(daemon: Daemon, temporary: string, containers: readonly Container[]): Promise<void> {
-	const { launcher, log } = daemon;
+	const { log } = daemon;
 	using _claimed = claim(daemon, 'resume after a checkpoint', containers);
 	const isOurs = isAbsolute(temporary) && isHalfWritten(temporary);
 	if (isOurs) await saversEnded(daemon, temporary);
 	// Everything goes on before the files are looked after, which may take long.
 	for (const { metadata } of containers) thaw(daemon, metadata);
 	if (isOurs)
-		await putBack(temporary)
-			.then(() => launcher.removeTree(temporary))
-			.catch((error: unknown) =>
-				log.warn('a half-written checkpoint is left', { path: temporary, error: messageOf(error) }),
-			);
+		await removeTemporary(daemon, temporary).catch((error: unknown) =>
+			log.warn('a half-written checkpoint is left', { path: temporary, error: messageOf(error) }),
+		);
 	for (const container of containers)
 		if (release(daemon, container))
 			log.warn('a checkpoint was interrupted; the container goes on', { container: container.metadata.id });
