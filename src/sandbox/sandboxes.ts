@@ -38,8 +38,8 @@ export class Sandboxes {
 	readonly closing = new AbortController();
 	/** Those that are being made, and those that could not be taken back yet. */
 	readonly unpublished = new Map<string, SandboxMetadata>();
-	/** Those that an earlier daemon was making, by id: settled when it was tried to take them back. */
-	readonly halfMade = new Map<string, PromiseWithResolvers<void>>();
+	/** Those that an earlier daemon was making, filling or removing, by id: settled when it was tried to finish that. */
+	readonly halfDone = new Map<string, PromiseWithResolvers<void>>();
 	readonly #sandboxes = new Map<string, Sandbox>();
 
 	constructor(options: SandboxesOptions) {
@@ -97,10 +97,10 @@ export class Sandboxes {
 		return this.removals.has(id) || this.filling.has(id) ? 'removing' : 'made';
 	}
 
-	/** Settles when all of this name that an earlier daemon was making have been tried to be taken back. */
+	/** Settles when all of this name that an earlier daemon left half made or half removed have been tried to be taken back. */
 	async takenBack(name: string): Promise<void> {
-		const same = [...this.halfMade].filter(([id]) => {
-			const metadata = this.unpublished.get(id)?.config.metadata;
+		const same = [...this.halfDone].filter(([id]) => {
+			const { metadata } = (this.unpublished.get(id) ?? this.get(id)?.metadata)?.config ?? {};
 			return metadata && sandboxName(metadata) === name;
 		});
 		await Promise.all(same.map(([, { promise }]) => promise));

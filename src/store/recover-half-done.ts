@@ -23,14 +23,23 @@ export async function finishHalfDone(daemon: Daemon, half: Half): Promise<void> 
 		half.sandboxes.map(async (sandbox) => {
 			const { id } = sandbox.metadata;
 			await takeBackHalf(daemon, `sandbox ${id}`, () => teardownSandbox(daemon, sandbox));
-			daemon.sandboxes.halfMade.get(id)?.resolve();
-			daemon.sandboxes.halfMade.delete(id);
+			settle(daemon, id);
 		}),
 	);
 	const failed = (id: string) => (error: unknown) =>
 		log.error('a removal cannot be finished', { id, error: messageOf(error) });
 	await Promise.all(half.removingContainers.map((id) => removeContainer(daemon, id).catch(failed(id))));
-	await Promise.all(half.removingSandboxes.map((id) => removeSandbox(daemon, id).catch(failed(id))));
+	await Promise.all(
+		half.removingSandboxes.map(async (id) => {
+			await removeSandbox(daemon, id).catch(failed(id));
+			settle(daemon, id);
+		}),
+	);
+}
+
+function settle({ sandboxes }: Daemon, id: string): void {
+	sandboxes.halfDone.get(id)?.resolve();
+	sandboxes.halfDone.delete(id);
 }
 
 async function takeBackHalf(daemon: Daemon, what: string, teardown: () => Promise<CleanUp>): Promise<void> {

@@ -27,9 +27,9 @@ async function readSandboxes({
 }: Daemon): Promise<Pick<Half, 'sandboxes' | 'removingSandboxes'>> {
 	const { records, unreadable } = await sandboxes.records.readAll();
 	for (const { id, phase, value } of inOrder(records)) {
+		if (phase !== 'made') sandboxes.halfDone.set(id, Promise.withResolvers());
 		if (phase === 'making') {
 			sandboxes.unpublished.set(id, value.metadata);
-			sandboxes.halfMade.set(id, Promise.withResolvers());
 			continue;
 		}
 		sandboxes.add(value);

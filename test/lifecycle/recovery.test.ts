@@ -205,29 +205,31 @@ test('what was half made is taken back, what was half removed is finished', asyn
 	await bed.cri.RemovePodSandbox({ pod_sandbox_id: pod });
 });
 
-test('a half-made pod keeps its host port until it is taken back; a retry waits for that and has it then', async () => {
-	await using bed = await TestBed.start();
-	const ports = { port_mappings: [{ container_port: 80, host_port: await freePort() }] };
-	const config = bed.podConfig(ports);
-	const half = (await bed.cri.RunPodSandbox({ config })).pod_sandbox_id;
-	await bed.crash();
-	const record = join(bed.folder, 'state/sandboxes', half, 'record.json');
-	writeFileSync(record, readFileSync(record, 'utf8').replace('"phase":"made"', '"phase":"making"'));
-	let retry: Promise<{ readonly pod_sandbox_id: string }> | undefined;
-	await bed.start(undefined, async () => {
-		const refused = await failureOf(bed.runPod(ports));
-		assert.equal(refused.condition, 'FAILED_PRECONDITION');
-		assert.match(refused.message, new RegExp(`sandbox ${half.slice(0, 13)} .* holds`));
-		retry = bed.cri.RunPodSandbox({ config });
-		// Whether it waits: it has had every chance to get the port.
-		await until('the retry is under way', () => bed.daemon.sandboxes.unpublished.size > 1);
+for (const phase of ['making', 'removing'])
+	test(`a pod whose record says ${phase} keeps its host port until that is finished; a retry waits for it and has the port then`, async () => {
+		await using bed = await TestBed.start();
+		const ports = { port_mappings: [{ container_port: 80, host_port: await freePort() }] };
+		const config = bed.podConfig(ports);
+		const half = (await bed.cri.RunPodSandbox({ config })).pod_sandbox_id;
+		await bed.crash();
+		const record = join(bed.folder, 'state/sandboxes', half, 'record.json');
+		writeFileSync(record, readFileSync(record, 'utf8').replace('"phase":"made"', `"phase":"${phase}"`));
+		let retry: Promise<{ readonly pod_sandbox_id: string }> | undefined;
+		await bed.start(undefined, async () => {
+			const refused = await failureOf(bed.runPod(ports));
+			assert.equal(refused.condition, 'FAILED_PRECONDITION');
+			assert.match(refused.message, new RegExp(`sandbox ${half.slice(0, 13)} .* holds`));
+			const before = bed.daemon.sandboxes.unpublished.size;
+			retry = bed.cri.RunPodSandbox({ config });
+			// Whether it waits: it has had every chance to get the port.
+			await until('the retry is under way', () => bed.daemon.sandboxes.unpublished.size > before);
+		});
+		const { pod_sandbox_id } = (await retry) ?? assert.fail();
+		assert.notEqual(pod_sandbox_id, half);
+		assert.deepEqual(holders(bed, ports), [pod_sandbox_id.slice(0, 13)]);
+		await bed.cri.RemovePodSandbox({ pod_sandbox_id });
+		assert.deepEqual(bed.leftObjects(), []);
 	});
-	const { pod_sandbox_id } = (await retry) ?? assert.fail();
-	assert.notEqual(pod_sandbox_id, half);
-	assert.deepEqual(holders(bed, ports), [pod_sandbox_id.slice(0, 13)]);
-	await bed.cri.RemovePodSandbox({ pod_sandbox_id });
-	assert.deepEqual(bed.leftObjects(), []);
-});
 
 test('a stop that fails at a container frees the host port once: who gets it keeps it, also over a restart', async () => {
 	await using bed = await TestBed.start();
