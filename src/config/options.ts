@@ -282,7 +282,7 @@ export const OPTIONS = {
 	'runtime.checkpoint_timeout_seconds': {
 		kind: seconds,
 		default: 600,
-		doc: 'Longest time that a checkpoint, or the files of a restore, may take when the request names none: the containers are frozen meanwhile.',
+		doc: 'Longest time that a checkpoint, or the files of a restore, may take when the request names none: the containers are frozen meanwhile. The files of a restored container have no more than runtime.create_timeout_seconds.',
 	},
 	'grpc.max_message_bytes': {
 		kind: integer(1024 * 1024, 1024 * 1024 * 1024),

@@ -197,12 +197,18 @@ async function createOptions(
 const checkpointOf = ({ daemon, metadata }: Creation, { path, isArchive }: Restored): string =>
 	isArchive ? join(daemon.containers.layerFolder(metadata.id), 'checkpoint') : path;
 
+/** No tar works any more when the creation is given up: what it writes to is removed then. */
+function restoreDeadline({ daemon: { config }, timeline }: Creation, what: string): Deadline {
+	const seconds = Math.min(config.runtime.checkpointTimeoutSeconds, timeline.secondsLeft);
+	return new Deadline(what, BigInt(seconds), config);
+}
+
 /** What is in an archive is looked at where nobody else comes. */
 export async function openCheckpoint(creation: Creation, restored: Restored): Promise<void> {
 	if (!restored.isArchive) return;
-	const { launcher, config } = creation.daemon;
+	const { launcher } = creation.daemon;
 	const folder = checkpointOf(creation, restored);
-	const deadline = new Deadline(`unpack ${restored.path}`, 0n, config);
+	const deadline = restoreDeadline(creation, `unpack ${restored.path}`);
 	await changing('restore.unpack', async () => {
 		await mkdir(folder, { recursive: true, mode: 0o700 });
 		await unpack(launcher, { folder, archive: restored.path }, deadline);
@@ -215,7 +221,7 @@ export async function fillFiles(creation: Creation, restored: Restored): Promise
 	const { daemon, metadata } = creation;
 	const folder = checkpointOf(creation, restored);
 	const upper = join(daemon.containers.layerFolder(metadata.id), 'upper');
-	const deadline = new Deadline('restore the files', 0n, daemon.config);
+	const deadline = restoreDeadline(creation, 'restore the files');
 	await changing('restore.files', () => restoreRootDiff(daemon.launcher, { upper, folder }, deadline));
 	const memory = { folder, amongOthers: true };
 	if (restored.alone) await restoreSharedMemory(daemon, metadata.sandboxId, memory, deadline);

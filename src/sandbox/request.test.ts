@@ -100,6 +100,7 @@ test('a clean-up tries everything, and tells what failed', async () => {
 test('a timeline lists the stages that succeeded and says which one runs', async () => {
 	const holder = { id: 'x', stage: '' };
 	const timeline = new Timeline(holder, (_name, work) => work(), 1000);
+	assert.ok(timeline.secondsLeft > 0 && timeline.secondsLeft < 1000);
 	assert.equal(await timeline.stage('one', async () => 7), 7);
 	await assert.rejects(
 		timeline.stage('two', async () => Promise.reject(new Error('broken'))),
@@ -114,6 +115,7 @@ test('a timeline lists the stages that succeeded and says which one runs', async
 
 test('a stage that hangs is given up at the deadline of the whole', async () => {
 	const timeline = new Timeline({ id: 'x', stage: '' }, (_name, work) => work(), 0.01);
+	assert.equal(timeline.secondsLeft, 1);
 	await assert.rejects(
 		timeline.stage('network', () => new Promise(() => {})),
 		{ condition: 'DEADLINE_EXCEEDED', message: /network/ },

@@ -26,6 +26,12 @@ export class Timeline {
 		this.signal = AbortSignal.timeout(timeoutSeconds * 1000);
 	}
 
+	/** For a program that is to have ended when the stages are given up: a second less than they have; at least 1. */
+	get secondsLeft(): number {
+		const elapsedSeconds = (performance.now() - this.#beganMs) / 1000;
+		return Math.max(1, Math.floor(this.#timeoutSeconds - elapsedSeconds) - 1);
+	}
+
 	/** In the order in which they began. */
 	get stages(): readonly Stage[] {
 		return this.#stages.toSorted((a, b) => a.startedUs - b.startedUs);
