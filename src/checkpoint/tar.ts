@@ -52,19 +52,28 @@ export async function unpack(
 	await run(launcher, `unpack ${archive}`, [...options, '--file', archive, '--directory', folder], deadline);
 }
 
-/** The text of one file of an archive; '' when it has none of that name. At most 16 MiB. */
+/** The text of one file of an archive; '' when it has none of that name. At most 16 MiB. INVALID_ARGUMENT when it is none. */
 export async function readPacked(
 	launcher: Pick<Launcher, 'run'>,
 	{ archive, name }: { readonly archive: string; readonly name: string },
 	deadline: Deadline,
 ): Promise<string> {
 	const argv = ['--extract', '--to-stdout', '--file', archive, name];
-	const ran = await run(launcher, `read ${name} of ${archive}`, argv, deadline, [0, NOT_THERE], MOST_BYTES);
+	const what = `read ${name} of ${archive}`;
+	const ran = await run(launcher, what, argv, deadline, [0, FATAL], MOST_BYTES);
 	if (ran.truncated) throw invalidArgument(`${name} of ${archive} has more than ${MOST_BYTES} bytes`);
-	return ran.exitCode === 0 ? ran.stdout.toString() : '';
+	if (ran.exitCode === 0) return ran.stdout.toString();
+	const why = complaintOf(ran);
+	if (NO_ARCHIVE.test(why)) throw invalidArgument(`Cannot ${what}: ${why}`);
+	if (ONLY_MISSING.test(why)) return '';
+	throw internal(`Cannot ${what}: ${why}`);
 }
 
-const NOT_THERE = 2;
+const FATAL = 2;
+const NO_ARCHIVE =
+	/does not look like a tar archive|Unexpected EOF|unexpected end of file|Skipping to next header/;
+/** The first that it complains of. */
+const ONLY_MISSING = /^[^;]*: Not found in archive/;
 const MOST_BYTES = 16 * 1024 * 1024;
 
 async function run(
@@ -89,7 +98,10 @@ async function run(
 		});
 	if (ran.timedOut) deadline.throwOver(what);
 	if (good.includes(ran.exitCode)) return ran;
-	const why = ran.stderr.toString().trim().split('\n').slice(0, 3).join('; ');
+	const why = complaintOf(ran);
 	const make = /No space left on device/.test(why) ? resourceExhausted : internal;
-	throw make(`Cannot ${what}: ${why || `tar ended with ${ran.exitCode}`}`);
+	throw make(`Cannot ${what}: ${why}`);
 }
+
+const complaintOf = ({ stderr, exitCode }: ProgramResult): string =>
+	stderr.toString().trim().split('\n').slice(0, 3).join('; ') || `tar ended with ${exitCode}`;
