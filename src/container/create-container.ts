@@ -31,8 +31,8 @@ import { type Container, type ContainerMetadata, stateOf } from './types.ts';
 
 /**
  * CreateContainer: everything up to the program's exec, so that starting is one message. A call with the same
- * metadata while this one runs joins it; it goes on when its client leaves. On failure everything is taken back.
- * `restored`: the processes of a checkpoint take the place of the program.
+ * metadata and checkpoint while this one runs joins it; it goes on when its client leaves. On failure everything is
+ * taken back. `restored`: the processes of a checkpoint take the place of the program.
  */
 export async function createContainer(
 	daemon: Daemon,
@@ -44,6 +44,7 @@ export async function createContainer(
 	const sandboxId = checked.sandbox.metadata.id;
 	return await daemon.containers.names.claim(containerName(sandboxId, checked.metadata), {
 		signal: call.signal,
+		...(restored && { by: `checkpoint ${restored.path}` }),
 		make: (holder) => counted(daemon, sandboxId, makeContainer(daemon, checked, holder, call, restored)),
 		isRetryFor: (id) => isUnused(daemon, checked, id),
 	});

@@ -338,6 +338,7 @@ test('what is no checkpoint of a container makes none, and nothing is left', asy
 	writeFileSync(at('words.tar'), 'no archive');
 	execFileSync('tar', ['-C', bed.folder, '-cf', at('other.tar'), './words.tar']);
 	execFileSync('cp', [at('good.tar'), at('foreign.tar')]);
+	writeFileSync(at('cut.tar'), readFileSync(at('good.tar')).subarray(0, 700));
 	chownSync(at('foreign.tar'), 1000, 0);
 	mkdirSync(at('inside'));
 	execFileSync('tar', ['-C', at('inside'), '-xf', at('good.tar')]);
@@ -359,7 +360,8 @@ test('what is no checkpoint of a container makes none, and nothing is left', asy
 	const own = { pid: 'CONTAINER' } as const;
 	const bad: readonly (readonly [ContainerConfigInit, string, RegExp])[] = [
 		[config('missing.tar'), 'INVALID_ARGUMENT', /cannot read .*missing\.tar: ENOENT/],
-		[config('words.tar'), 'INVALID_ARGUMENT', /words\.tar is no checkpoint of a container that Gantry made/],
+		[config('words.tar'), 'INVALID_ARGUMENT', /words\.tar: .*This does not look like a tar archive/],
+		[config('cut.tar'), 'INVALID_ARGUMENT', /cut\.tar: .*Unexpected EOF/],
 		[config('other.tar'), 'INVALID_ARGUMENT', /other\.tar .* has no \.\/gantry\.json/],
 		[
 			config('nothing'),
@@ -428,6 +430,22 @@ test('files of a saved /dev/shm come back among those of others; a link there le
 	// Its pause process is gone, and its pid may be another's.
 	await assert.rejects(restore(true), /Sandbox \w+ is not ready/);
 	await bed.cri.RemovePodSandbox({ pod_sandbox_id: own });
+});
+
+test('a plain creation does not join one of that name from a checkpoint', async () => {
+	const [image, began] = [join(bed.folder, 'joined.tar'), join(bed.folder, 'restoring')];
+	writeFakeCriu(program, {
+		restore: `touch ${began}; until [ -e ${began}.go ]; do sleep 0.01; done; exit 1`,
+	});
+	await checkpoint({ location: image });
+	const metadata = { name: 'joined', attempt: 0 };
+	const restoring = failureOf(bed.create(pod, { metadata, image: { image } }));
+	await until('CRIU restores', () => existsSync(began));
+	await refused(bed.create(pod, { metadata }), 'ALREADY_EXISTS', /joined.* exists already/);
+	writeFileSync(`${began}.go`, '');
+	assert.equal((await restoring).condition, 'INTERNAL');
+	for (const path of [image, began, `${began}.go`]) rmSync(path);
+	await allIsWell();
 });
 
 test('CRIU fails: its words are the answer, and the container goes on', async () => {
