@@ -9,12 +9,15 @@ import {
 	readFileSync,
 	rmdirSync,
 	rmSync,
+	symlinkSync,
 	truncateSync,
 	utimesSync,
 	writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { examine } from '../../src/cli/doctor/look.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { leftoversOf, strangersOf } from '../support/leftovers.ts';
 import { linkOf, processes } from '../support/machine.ts';
 import { type CliStage, setCliStage, waiting } from './stage.ts';
@@ -117,6 +120,62 @@ test('pods that run are nobody left behind, with and without their daemon', asyn
 	await daemon.stop();
 	assert.deepEqual(await found(), []);
 	await daemon.start();
+});
+
+test('what is not all of one daemon that runs is refused, and nothing of it is touched', async () => {
+	const [nowhere, noRoot] = [join(folder, 'nowhere'), join(folder, 'nowhere-root')];
+	const pid = daemon.process.child.pid;
+	const before = leftoversOf(instance, folder);
+	const nobody = ['--address', `unix://${nowhere}/sock`];
+	const refused = async (message: string, ...options: string[]): Promise<void> => {
+		for (const fix of [[], ['--fix']]) {
+			const said = await gantry('doctor', ...fix, ...options);
+			assert.deepEqual([said.code, said.stdout, said.stderr], [1, '', `gantry: ${message}\n`]);
+		}
+		assert.deepEqual(leftoversOf(instance, folder), before);
+		assert.equal((await gantry('exec', 'lives/main', '--', 'true')).code, 0);
+	};
+	const otherFolders = (itsRoot: string, itsState: string): string =>
+		`The instance name ${instance} is in use by gantryd (pid ${pid}), whose folders are not ${itsRoot} and ` +
+		`${itsState}: give doctor that daemon's --root and --state`;
+	await refused(otherFolders(root, nowhere), '--state', nowhere);
+	await refused(otherFolders(noRoot, state), '--root', noRoot, ...nobody);
+	await refused(otherFolders(noRoot, nowhere), '--root', noRoot, '--state', nowhere, ...nobody);
+	await refused(
+		`The folders ${root} and ${state}, or one of them, are in use by gantryd (pid ${pid}) of instance ${instance}, ` +
+			`not nobody: give doctor that daemon's --root, --state and --set instance=${instance}`,
+		...['--set', 'instance=nobody', ...nobody],
+	);
+	await refused(
+		`The daemon on ${daemon.address} has instance ${instance}, not nobody; root ${root}, not ${noRoot}; state ${state}, ` +
+			`not ${nowhere}: give doctor that daemon's --root, --state and --set instance=NAME, or another --address`,
+		...['--set', 'instance=nobody', '--root', noRoot, '--state', nowhere],
+	);
+	assert.ok(!existsSync(nowhere) && !existsSync(noRoot));
+	const aliased = join(folder, 'alias');
+	symlinkSync(state, aliased);
+	const said = await gantry('doctor', '--state', aliased);
+	rmSync(aliased);
+	assert.deepEqual([said.code, said.stdout], [0, ''], said.stderr);
+});
+
+test('a daemon with other folders that starts when doctor has looked for one keeps --fix from all it found', async () => {
+	const before = leftoversOf(instance, folder);
+	const { config } = loadConfig({
+		config: join(folder, 'gantry.toml'),
+		listen: `unix://${folder}/nowhere/sock`,
+		root: join(folder, 'nowhere-root'),
+		state: join(folder, 'nowhere'),
+		set: [`instance=${instance}`],
+	});
+	await assert.rejects(examine({ config, daemonRuns: false, fix: true }), {
+		condition: 'FAILED_PRECONDITION',
+		message: new RegExp(
+			`^The instance name ${instance} is in use by gantryd \\(pid ${daemon.process.child.pid}\\)`,
+		),
+	});
+	assert.deepEqual(leftoversOf(instance, folder), before);
+	assert.equal((await gantry('exec', 'lives/main', '--', 'true')).code, 0);
 });
 
 test('with no daemon, everything that no record owns is found, explained and removed; the rest stays', async () => {

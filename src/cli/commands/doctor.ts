@@ -4,9 +4,10 @@ import { EXIT } from '../../exit-codes.ts';
 import { refuseNewerData } from '../../startup/data-version.ts';
 import { folderWarning } from '../../startup/folders.ts';
 import type { Cli } from '../cli.ts';
-import { readConfig } from '../context.ts';
+import { configOfDaemon, readConfig } from '../context.ts';
 import { daemonHolds } from '../doctor/daemon-runs.ts';
 import { type Examination, examine, type ToldFinding } from '../doctor/look.ts';
+import { refuseHalfOfADaemon, refuseOtherDaemon } from '../doctor/one-daemon.ts';
 import type { RemoveByDaemon } from '../doctor/repair.ts';
 import { json } from '../output/json.ts';
 import type { Act } from '../program.ts';
@@ -25,15 +26,24 @@ Looks at processes, cgroups, mounts, links, nftables, files and images itself; w
 leaves other instances alone. While a daemon runs, files younger than a minute are taken to be in the making, and of
 the image store only the leases are looked at. With --fix and without a daemon, none can start until it is done.
 
-Exit codes: 0 nothing is left (nothing was found, or --fix has removed it all); 1 something is left; 2 the command
-line is wrong; 78 the configuration is, or the data is a newer daemon's.`;
+Give it what the daemon was given: --config, or --root, --state and --set instance=NAME. What other folders own looks
+left behind; while the daemon runs, doctor sees that and refuses. For one that is stopped it cannot.
+
+Exit codes: 0 nothing is left (nothing was found, or --fix has removed it all); 1 something is left, or doctor
+refuses; 2 the command line is wrong; 78 the configuration is, or the data is a newer daemon's.`;
 
 async function doctor(cli: Cli, fix: boolean): Promise<number> {
 	if (process.geteuid?.() !== 0)
 		throw permissionDenied('gantry doctor looks at the whole machine: run the command as root');
 	const { config } = await readConfig(cli.options);
+	await refuseHalfOfADaemon(config);
+	const isAnswered = await answers(cli);
+	if (isAnswered) {
+		const told = await configOfDaemon(cli).catch(() => undefined);
+		await refuseOtherDaemon(config, told ?? {}, config.listen);
+	}
 	await refuseNewerData(config);
-	const daemonRuns = (await answers(cli)) || (await daemonHolds(config));
+	const daemonRuns = isAnswered || (await daemonHolds(config));
 	const note = await folderWarning(config);
 	const examination = await examine({ config, daemonRuns, fix, removeByDaemon: removeBy(cli) });
 	const { findings, failures } = examination;

@@ -6,7 +6,7 @@ import { namesIn, type Scene } from './scene.ts';
 /** Shims without a record, and launchers that outlived their daemon. `ownLauncher`: that of this very command. */
 export async function findProcesses(scene: Scene, ownLauncher: number): Promise<readonly Finding[]> {
 	const findings: Finding[] = [];
-	for (const process of await nativeProcesses(scene.config.instance)) {
+	for (const process of await processesOf(scene.config.instance)) {
 		if (process.pid === ownLauncher) continue;
 		const lost = await whyLost(scene, process);
 		const identity = await identify(process.pid);
@@ -43,25 +43,59 @@ async function whyLost(
 			};
 }
 
-/** A launcher is a child of the program that it works for; when that ends, the kernel gives it another parent. */
 async function isOrphan(pid: number): Promise<boolean> {
+	const parent = await parentOf(pid);
+	if (parent === undefined || parent === process.pid) return false;
+	return !(await isProgram(parent, /(^|\/)gantryd?(\.ts|\.mjs)?$/));
+}
+
+/** A launcher is a child of the program that it works for; when that ends, the kernel gives it another parent. */
+async function parentOf(pid: number): Promise<number | undefined> {
 	const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
 	const parent = /^PPid:\t(\d+)$/m.exec(status)?.[1];
-	if (parent === undefined || parent === String(process.pid)) return false;
-	const words = (await readFile(`/proc/${parent}/cmdline`, 'utf8').catch(() => '')).split('\0');
-	return !words.some((word) => /(^|\/)gantryd?(\.ts|\.mjs)?$/.test(word));
+	return parent === undefined ? undefined : Number(parent);
+}
+
+async function isProgram(pid: number, name: RegExp): Promise<boolean> {
+	const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+	return words.some((word) => name.test(word));
+}
+
+/** A launcher whose daemon runs. */
+export interface LivingLauncher {
+	readonly pid: number;
+	readonly instance: string;
+	/** Process id of the daemon. */
+	readonly daemon: number;
+}
+
+/** Of every instance on this machine. */
+export async function livingLaunchers(): Promise<readonly LivingLauncher[]> {
+	const launchers = (await nativeProcesses()).filter(({ command }) => command === 'launcher');
+	const found = await Promise.all(
+		launchers.map(async ({ pid, instance }) => {
+			const daemon = await parentOf(pid);
+			const lives = daemon !== undefined && (await isProgram(daemon, /(^|\/)gantryd(\.ts|\.mjs)?$/));
+			return lives ? [{ pid, instance, daemon }] : [];
+		}),
+	);
+	return found.flat();
 }
 
 /** The sandboxes that a shim of the instance lives for. */
 export async function sandboxesWithShim(instance: string): Promise<ReadonlySet<string>> {
-	const shims = (await nativeProcesses(instance)).filter(({ command }) => command === 'shim');
+	const shims = (await processesOf(instance)).filter(({ command }) => command === 'shim');
 	return new Set(shims.map(({ sandboxId }) => sandboxId));
 }
 
-async function nativeProcesses(instance: string): Promise<readonly NativeProcess[]> {
+async function processesOf(instance: string): Promise<readonly NativeProcess[]> {
+	return (await nativeProcesses()).filter((process) => process.instance === instance);
+}
+
+async function nativeProcesses(): Promise<readonly NativeProcess[]> {
 	const pids = (await namesIn('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
 	const found = await Promise.all(pids.map(readNativeProcess));
-	return found.filter((process) => process?.instance === instance) as NativeProcess[];
+	return found.filter((process) => process !== undefined);
 }
 
 const TICKS_PER_SECOND = 100n;

@@ -1,9 +1,10 @@
 import { rm, stat } from 'node:fs/promises';
 import { errnoOf, messageOf } from '#base/errors.ts';
-import { checkProcess, type Launcher, type Op } from '#runtime';
+import { checkProcess, type Launcher, type Op, openCgroups } from '#runtime';
 import { appArmorKernel } from '../../apparmor/kernel.ts';
 import type { Config } from '../../config/types.ts';
-import { lockFolders } from '../../startup/locks.ts';
+import { lockFolders, lockInstance } from '../../startup/locks.ts';
+import { systemCgroup } from '../../startup/system-cgroup.ts';
 import type { CgroupMember, Finding, Removal } from './finding.ts';
 import { removeImageData } from './images.ts';
 import { findNetwork } from './network.ts';
@@ -52,18 +53,35 @@ export async function repair(options: RepairOptions): Promise<readonly string[]>
 	};
 	// A launcher that outlived its daemon holds the locks that are needed for the rest.
 	await removeAll(findings.filter(({ kind }) => kind === 'launcher'));
-	const isThere = (await stat(config.state).catch(() => undefined)) !== undefined;
-	// No daemon may start and take things over while they are being removed.
-	if (!daemonRuns && isThere) await lockFolders(config, launcher, { program: 'gantry doctor --fix' });
-	await removeAll(findings.filter(({ kind }) => kind !== 'launcher'));
+	if (!daemonRuns) await keepDaemonsOut(config, launcher);
+	await removeAll(findings.filter(({ kind }) => kind !== 'launcher').map(keepInstanceCgroup));
 	const scene = { config, daemonRuns, owned: await readOwned(config.state, daemonRuns) };
 	const byFinder = findings.filter(({ removal }) => removal.how === 'finder');
 	if (byFinder.some(({ kind }) => kind === 'image data'))
 		await attempt('image data', () => removeImageData(scene, launcher));
 	if (byFinder.some(({ kind }) => kind !== 'image data'))
 		await attempt('what is left in the network', () => findNetwork(scene, launcher, byFinder));
+	await removeAll(findings.filter(isInstanceCgroup));
 	return failures;
 }
+
+const isInstanceCgroup = ({ kind, owner }: Finding): boolean => kind === 'cgroup' && owner === '';
+
+/** The lock of the instance name is on it, and goes with it: what runs in it ends now, and it goes last. */
+const keepInstanceCgroup = (finding: Finding): Finding =>
+	isInstanceCgroup(finding) && finding.removal.how === 'cgroup'
+		? { ...finding, removal: { ...finding.removal, keep: true } }
+		: finding;
+
+/** No daemon may start and take things over while they are being removed, with these folders or with others. */
+async function keepDaemonsOut(config: Config, launcher: Launcher): Promise<void> {
+	if (await exists(config.state)) await lockFolders(config, launcher, { program: 'gantry doctor --fix' });
+	const [cgroup] = (await openCgroups()).members(systemCgroup(config));
+	if (cgroup !== undefined && (await exists(cgroup.path))) await lockInstance(config, launcher, [cgroup]);
+}
+
+const exists = async (path: string): Promise<boolean> =>
+	(await stat(path).catch(() => undefined)) !== undefined;
 
 async function remove(removal: Removal, { launcher, removeByDaemon }: RepairOptions): Promise<void> {
 	switch (removal.how) {
