@@ -1,4 +1,5 @@
 /** Which fields of a Pod `gantry run` honours. Every other one is refused by name, never dropped. */
+import { suggestion } from '../../config/suggest.ts';
 
 /** A word of LEAVES; a list: each element has that shape; an object: these fields. */
 export type Shape = keyof typeof LEAVES | readonly [Shape] | { readonly [field: string]: Shape };
@@ -13,6 +14,8 @@ const LEAVES = {
 	text: { is: isText, name: 'a text, in quotes if it looks like a number' },
 	number: { is: (value: unknown) => typeof value === 'number', name: 'a number' },
 	flag: { is: (value: unknown) => typeof value === 'boolean', name: 'true or false' },
+	/** YAML may make a Date of it. */
+	time: { is: (value: unknown) => isText(value) || value instanceof Date, name: 'a time' },
 	scalar: { is: (value: unknown) => isScalar(value) || typeof value === 'boolean', name: 'a single value' },
 	texts: { is: (value: unknown) => Array.isArray(value) && value.every(isText), name: 'a list of texts' },
 	numbers: {
@@ -84,7 +87,16 @@ const container = {
 export const POD_SHAPE = {
 	apiVersion: 'text',
 	kind: 'text',
-	metadata: { name: 'text', namespace: 'text', uid: 'text', labels: 'textMap', annotations: 'textMap' },
+	metadata: {
+		name: 'text',
+		namespace: 'text',
+		uid: 'text',
+		labels: 'textMap',
+		annotations: 'textMap',
+		// Of the object in an API server; they say nothing about the pod that is run.
+		creationTimestamp: 'time',
+		deletionTimestamp: 'time',
+	},
 	spec: {
 		containers: [container],
 		initContainers: [container],
@@ -121,25 +133,28 @@ export const POD_SHAPE = {
 	},
 } as const satisfies Shape;
 
-/** Paths of every field that holds something and is not in the shape: `spec.containers[0].lifecycle.preStop`. */
-export function unsupportedFields(value: unknown, shape: Shape = POD_SHAPE, path = ''): readonly string[] {
+/** What is wrong with every field that is not in the shape, or not of its kind: `spec.hostname: must be a text`. */
+export function shapeProblems(value: unknown, shape: Shape = POD_SHAPE, path = ''): readonly string[] {
 	if (value === null || value === undefined) return [];
 	if (typeof shape === 'string')
-		return LEAVES[shape].is(value) ? [] : [`${path} (must be ${LEAVES[shape].name})`];
+		return LEAVES[shape].is(value) ? [] : [`${path}: must be ${LEAVES[shape].name}`];
 	if (isListShape(shape)) {
-		if (!Array.isArray(value)) return isEmpty(value) ? [] : [`${path} (must be a list)`];
+		if (!Array.isArray(value)) return isEmpty(value) ? [] : [`${path}: must be a list`];
 		return value.flatMap((element, index) => {
 			const at = `${path}[${index}]`;
-			return element === null ? [`${at} (must not be null)`] : unsupportedFields(element, shape[0], at);
+			return element === null ? [`${at}: must not be null`] : shapeProblems(element, shape[0], at);
 		});
 	}
 	if (isEmpty(value)) return [];
-	if (typeof value !== 'object' || Array.isArray(value)) return [`${path} (must be a mapping)`];
+	if (typeof value !== 'object' || Array.isArray(value)) return [`${path}: must be a mapping`];
 	return Object.entries(value as object).flatMap(([field, inner]) => {
 		const at = path === '' ? field : `${path}.${field}`;
 		const known = Object.hasOwn(shape, field) ? (shape as Record<string, Shape>)[field] : undefined;
-		if (known !== undefined) return unsupportedFields(inner, known, at);
-		return isEmpty(inner) ? [] : [at];
+		if (known !== undefined) return shapeProblems(inner, known, at);
+		const meant = suggestion(field, Object.keys(shape));
+		return isEmpty(inner)
+			? []
+			: [`${at}: gantry run does not honour this field${meant}; remove it, or let a kubelet run the pod`];
 	});
 }
 
