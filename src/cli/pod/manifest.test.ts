@@ -99,6 +99,11 @@ test('a list where a mapping belongs, and the other way round, is said', () => {
 		'spec.containers: must be a list',
 	]);
 	assert.deepEqual(shapeProblems({ metadata: ['a'] }), ['metadata: must be a mapping']);
+	assert.deepEqual(shapeProblems({ metadata: [], spec: { containers: {} } }), [
+		'metadata: must be a mapping',
+		'spec.containers: must be a list',
+	]);
+	assert.deepEqual(shapeProblems({ spec: new Date(0) }), ['spec: must be a mapping']);
 	assert.deepEqual(shapeProblems({ spec: { containers: [null] } }), ['spec.containers[0]: must not be null']);
 });
 

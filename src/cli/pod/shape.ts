@@ -6,8 +6,11 @@ export type Shape = keyof typeof LEAVES | readonly [Shape] | { readonly [field: 
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isScalar = (value: unknown): boolean => isText(value) || typeof value === 'number';
+/** Not what YAML makes of a time or of bytes, which are objects, too. */
+const isMapping = (value: unknown): value is Record<string, unknown> =>
+	Object.prototype.toString.call(value) === '[object Object]';
 const isMap = (value: unknown, of: (value: unknown) => boolean): boolean =>
-	typeof value === 'object' && !Array.isArray(value) && Object.values(value as object).every(of);
+	isMapping(value) && Object.values(value).every(of);
 
 /** What stands at the end of a path. YAML makes numbers of what looks like one: text then needs quotes. */
 const LEAVES = {
@@ -139,15 +142,14 @@ export function shapeProblems(value: unknown, shape: Shape = POD_SHAPE, path = '
 	if (typeof shape === 'string')
 		return LEAVES[shape].is(value) ? [] : [`${path}: must be ${LEAVES[shape].name}`];
 	if (isListShape(shape)) {
-		if (!Array.isArray(value)) return isEmpty(value) ? [] : [`${path}: must be a list`];
+		if (!Array.isArray(value)) return [`${path}: must be a list`];
 		return value.flatMap((element, index) => {
 			const at = `${path}[${index}]`;
 			return element === null ? [`${at}: must not be null`] : shapeProblems(element, shape[0], at);
 		});
 	}
-	if (isEmpty(value)) return [];
-	if (typeof value !== 'object' || Array.isArray(value)) return [`${path}: must be a mapping`];
-	return Object.entries(value as object).flatMap(([field, inner]) => {
+	if (!isMapping(value)) return [`${path}: must be a mapping`];
+	return Object.entries(value).flatMap(([field, inner]) => {
 		const at = path === '' ? field : `${path}.${field}`;
 		const known = Object.hasOwn(shape, field) ? (shape as Record<string, Shape>)[field] : undefined;
 		if (known !== undefined) return shapeProblems(inner, known, at);
@@ -165,5 +167,5 @@ function isListShape(shape: Shape): shape is readonly [Shape] {
 /** What kubectl writes for nothing (`status: {}`, `creationTimestamp: null`). */
 function isEmpty(value: unknown): boolean {
 	if (value === null || value === undefined) return true;
-	return typeof value === 'object' && Object.keys(value).length === 0;
+	return Array.isArray(value) ? value.length === 0 : isMapping(value) && Object.keys(value).length === 0;
 }
