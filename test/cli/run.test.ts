@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Span } from '../../src/cli/timeline.ts';
+import { until } from '../support/until.ts';
 import { type CliStage, setCliStage, waiting } from './stage.ts';
 
 const stage: CliStage = await setCliStage();
@@ -308,9 +310,16 @@ test('exec passes the exit code on and ends at its timeout', async () => {
 		0,
 	);
 	assert.equal((await gantry('exec', 'exec/main', '--', 'sh', '-c', 'exit 42')).code, 42);
-	const late = await gantry('--timeout', '1', 'exec', 'exec/main', '--', 'sleep', '30');
-	assert.equal(late.code, 1);
-	assert.match(late.stderr, /did not end within 1 s/);
+	for (const json of [[], ['--json']]) {
+		const late = await gantry(...json, '--timeout', '1', 'exec', 'exec/main', '--', 'sleep', '3000');
+		assert.equal(late.code, 1);
+		assert.match(late.stderr, /sleep 3000 in container exec\/main did not end within 1 s/);
+		await until('it is killed', async () => {
+			const { stdout } = await gantry('exec', 'exec/main', '--', 'ps');
+			return !stdout.includes('sleep 3000');
+		});
+	}
+	assert.equal((await gantry('exec', 'exec/main', '--', 'no-such-program')).code, 127);
 	assert.match(
 		(await gantry('exec', '-it', 'exec/main', '--', 'sh')).stderr,
 		/standard input is none: leave out -t/,
@@ -318,6 +327,56 @@ test('exec passes the exit code on and ends at its timeout', async () => {
 	const { stdout } = await gantry('--json', 'exec', 'exec/main', '--', 'sh', '-c', 'echo out; echo err >&2');
 	assert.deepEqual(JSON.parse(stdout), { exitCode: 0, stdout: 'out\n', stderr: 'err\n' });
 	await gantry('rm', 'exec');
+});
+
+test('exec passes on what is written, at once and all of it; --json says when it has not all of it', async () => {
+	await gantry('run', manifest('much', { containers: [waiting('main', image)] }));
+	const sh = (script: string) => ['exec', 'much/main', '--', 'sh', '-c', script];
+
+	assert.equal((await gantry(...sh('mkfifo /tmp/gate'))).code, 0);
+	const script = 'echo before; echo apart >&2; read line < /tmp/gate; echo "$line"; exit 7';
+	const running = stage.startGantry(...sh(script));
+	await until(
+		'its output is here',
+		() => running.io.stdout === 'before\n' && running.io.stderr === 'apart\n',
+	);
+	await gantry(...sh('echo after > /tmp/gate'));
+	assert.deepEqual(await running.said, { code: 7, stdout: 'before\nafter\n', stderr: 'apart\n' });
+
+	const left = stage.startGantry(...sh('echo on; exec sleep 3000'));
+	await until('it runs', () => left.io.stdout === 'on\n');
+	left.interrupt();
+	assert.equal((await left.said).code, 130);
+	await until('it is killed', async () => !(await gantry(...sh('ps'))).stdout.includes('sleep 3000'));
+
+	// 20 MB, more than runtime.exec_output_max_bytes.
+	const fill = 'seq 300000 > /tmp/part; for i in 0 1 2 3 4 5 6 7 8 9; do cat /tmp/part; done > /tmp/big';
+	const [sum] = (await gantry(...sh(`${fill}; sha256sum /tmp/big`))).stdout.split(' ');
+	const whole = await gantry('exec', 'much/main', '--', 'cat', '/tmp/big');
+	assert.equal(createHash('sha256').update(whole.stdout).digest('hex'), sum);
+	assert.equal(whole.code, 0);
+	for (const [redirect, name] of [
+		['', 'output'],
+		['>&2', 'error'],
+	] as const) {
+		const cut = await gantry('--json', ...sh(`cat /tmp/big ${redirect}`));
+		assert.deepEqual([cut.code, cut.stdout], [1, '']);
+		const { condition, message } = JSON.parse(cut.stderr).error;
+		assert.equal(condition, 'DATA_LOSS');
+		assert.match(
+			message,
+			new RegExp(`standard ${name} of sh in container much/main .*exec_output_max_bytes`),
+		);
+	}
+	await gantry('rm', 'much');
+});
+
+test('a misspelt field keeps a pod from being run', async () => {
+	const path = manifest('misspelt', { containers: [{ ...waiting('main', image), tti: true }] });
+	const { code, stderr } = await gantry('run', path);
+	assert.equal(code, 2);
+	assert.match(stderr, /spec\.containers\[0\]\.tti: .*did you mean "tty"/);
+	assert.equal((await gantry('inspect', 'misspelt')).code, 3);
 });
 
 test('logs -f goes on over a rotation, until the container ends', async () => {

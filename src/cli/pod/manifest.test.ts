@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseManifest } from './manifest.ts';
-import { unsupportedFields } from './shape.ts';
+import { shapeProblems } from './shape.ts';
 
 const pod = (spec: string) =>
 	`apiVersion: v1\nkind: Pod\nmetadata: { name: demo }\nspec:\n${spec.replace(/^/gm, '  ')}\n`;
@@ -32,15 +32,60 @@ test('fields that are not honoured are refused with their paths, all at once', a
 	);
 });
 
-test('a misspelt field is refused too', () => {
-	assert.deepEqual(unsupportedFields({ spec: { containers: [{ imgae: 'x' }] } }), [
-		'spec.containers[0].imgae',
-	]);
+test('a misspelt field is refused wherever it is, with the one that was meant', async () => {
+	const spec = `terminationGracePeriodSecond: 3
+securityContext: { runAsUsr: 1 }
+containers:
+- name: a
+  image: i
+  tti: true
+  comand: [sleep]
+  resources: { limit: { memory: 1Mi } }
+  securityContext: { privilegd: true }
+  volumeMounts: [{ name: v, mountPath: /v, readonly: true }]
+  ports: [{ containerport: 80 }]
+volumes: [{ name: v, image: { reference: data, policy: Never } }]
+whatever: 1`;
+	await refused(
+		pod(spec),
+		/spec\.terminationGracePeriodSecond: gantry run does not honour this field \(did you mean "terminationGracePeriodSeconds"\?\)/,
+		/spec\.securityContext\.runAsUsr: .*"runAsUser"/,
+		/spec\.containers\[0\]\.tti: gantry run does not honour this field \(did you mean "tty"\?\)/,
+		/spec\.containers\[0\]\.comand: .*"command"/,
+		/spec\.containers\[0\]\.resources\.limit: .*"limits"/,
+		/spec\.containers\[0\]\.securityContext\.privilegd: .*"privileged"/,
+		/spec\.containers\[0\]\.volumeMounts\[0\]\.readonly: .*"readOnly"/,
+		/spec\.containers\[0\]\.ports\[0\]\.containerport: .*"containerPort"/,
+		/spec\.volumes\[0\]\.image\.policy: gantry run does not honour this field;/,
+		/spec\.whatever: gantry run does not honour this field;/,
+	);
+	await refused('{ apiVersion: v1, kind: Pod, metadata: { nam: demo } }', /metadata\.nam: .*"name"/);
+	await refused('{ apiVersion: v1, kind: Pod, spce: { containers: [] } }', /spce: .*"spec"/);
+});
+
+test('the old annotation of AppArmor is refused, others are free', async () => {
+	const annotated = (annotation: string) =>
+		`apiVersion: v1\nkind: Pod\nmetadata: { name: demo, annotations: { ${annotation}: x } }\nspec: { containers: [{ name: a, image: i }] }`;
+	assert.ok(await parseManifest(annotated('example.org/a'), 'pod.yaml'));
+	await refused(
+		annotated('container.apparmor.security.beta.kubernetes.io/a'),
+		/metadata\.annotations\["container\.apparmor\.security\.beta\.kubernetes\.io\/a"\]: .*appArmorProfile of container a/,
+	);
+});
+
+test('when an API server made the pod is no matter, however it is written', async () => {
+	for (const time of ['2026-01-02T03:04:05Z', '"2026-01-02T03:04:05Z"', 'null'])
+		assert.ok(
+			await parseManifest(
+				`apiVersion: v1\nkind: Pod\nmetadata: { name: demo, creationTimestamp: ${time} }\nspec: { containers: [{ name: a, image: i }] }\nstatus: {}`,
+				'pod.yaml',
+			),
+		);
 });
 
 test('what kubectl writes for nothing is nothing', () => {
 	assert.deepEqual(
-		unsupportedFields({
+		shapeProblems({
 			metadata: { name: 'a', creationTimestamp: null },
 			status: {},
 			spec: { tolerations: [] },
@@ -50,13 +95,16 @@ test('what kubectl writes for nothing is nothing', () => {
 });
 
 test('a list where a mapping belongs, and the other way round, is said', () => {
-	assert.deepEqual(unsupportedFields({ spec: { containers: { name: 'a' } } }), [
-		'spec.containers (must be a list)',
+	assert.deepEqual(shapeProblems({ spec: { containers: { name: 'a' } } }), [
+		'spec.containers: must be a list',
 	]);
-	assert.deepEqual(unsupportedFields({ metadata: ['a'] }), ['metadata (must be a mapping)']);
-	assert.deepEqual(unsupportedFields({ spec: { containers: [null] } }), [
-		'spec.containers[0] (must not be null)',
+	assert.deepEqual(shapeProblems({ metadata: ['a'] }), ['metadata: must be a mapping']);
+	assert.deepEqual(shapeProblems({ metadata: [], spec: { containers: {} } }), [
+		'metadata: must be a mapping',
+		'spec.containers: must be a list',
 	]);
+	assert.deepEqual(shapeProblems({ spec: new Date(0) }), ['spec: must be a mapping']);
+	assert.deepEqual(shapeProblems({ spec: { containers: [null] } }), ['spec.containers[0]: must not be null']);
 });
 
 test('a value of another kind is said, with what to write', () => {
@@ -66,13 +114,18 @@ test('a value of another kind is said, with what to write', () => {
 		tty: 'yes',
 		resources: { limits: { cpu: 1, memory: [] } },
 	};
-	assert.deepEqual(unsupportedFields({ spec: { containers: [container], hostname: {} } }), [
-		'spec.containers[0].name (must be a text, in quotes if it looks like a number)',
-		'spec.containers[0].args (must be a list of texts)',
-		'spec.containers[0].tty (must be true or false)',
-		'spec.containers[0].resources.limits (must be a mapping of quantities)',
-		'spec.hostname (must be a text, in quotes if it looks like a number)',
+	assert.deepEqual(shapeProblems({ spec: { containers: [container], hostname: {} } }), [
+		'spec.containers[0].name: must be a text, in quotes if it looks like a number',
+		'spec.containers[0].args: must be a list of texts',
+		'spec.containers[0].tty: must be true or false',
+		'spec.containers[0].resources.limits: must be a mapping of quantities',
+		'spec.hostname: must be a text, in quotes if it looks like a number',
 	]);
+});
+
+test('a value of another kind in a field that is honoured is not said to be unknown', async () => {
+	const spec = 'containers: [{ name: a, image: i, securityContext: { runAsUser: nobody } }]';
+	await refused(pod(spec), /\n {2}spec\.containers\[0\]\.securityContext\.runAsUser: must be a number$/);
 });
 
 test('broken references inside the pod are found', async () => {

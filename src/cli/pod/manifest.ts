@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import type { V1Pod } from '@kubernetes/client-node';
 import { invalidArgument, messageOf } from '#base/errors.ts';
-import { unsupportedFields } from './shape.ts';
+import { shapeProblems } from './shape.ts';
 
 /** A Pod of which everything is honoured. */
 export interface Manifest {
@@ -26,8 +26,9 @@ async function readSource(file: string): Promise<string> {
 }
 
 export async function parseManifest(source: string, file: string): Promise<V1Pod> {
-	const { loadAllYaml } = await import('@kubernetes/client-node');
-	const documents = parse(() => loadAllYaml(source) as unknown[], file).filter(
+	// Not loadAllYaml of the client: it drops the fields that it does not know.
+	const { loadAll } = await import('js-yaml');
+	const documents = parse(() => loadAll(source) as unknown[], file).filter(
 		(one) => one !== null && one !== undefined,
 	);
 	const [pod] = documents;
@@ -39,7 +40,7 @@ export async function parseManifest(source: string, file: string): Promise<V1Pod
 		throw invalidArgument(
 			`${file} is a ${shown(kind)} of ${shown(apiVersion)}; gantry run takes a Pod of v1`,
 		);
-	const wrongForm = unsupported(pod);
+	const wrongForm = [...shapeProblems(pod), ...annotationProblems(pod as V1Pod)];
 	const problems = wrongForm.length > 0 ? wrongForm : invalid(pod as V1Pod);
 	if (problems.length > 0) throw invalidArgument(`${file} cannot be run:\n  ${problems.join('\n  ')}`);
 	return pod as V1Pod;
@@ -56,10 +57,16 @@ function parse<T>(work: () => T, file: string): T {
 	}
 }
 
-function unsupported(pod: object): readonly string[] {
-	return unsupportedFields(pod).map(
-		(path) => `${path}: gantry run does not honour this field; remove it, or let a kubelet run the pod`,
-	);
+const APPARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
+
+/** Annotations are free, but for the old way to confine a container: a kubelet heeds it, so it must not be lost here. */
+function annotationProblems({ metadata }: V1Pod): readonly string[] {
+	return Object.keys(metadata?.annotations ?? {})
+		.filter((name) => name.startsWith(APPARMOR_ANNOTATION))
+		.map(
+			(name) =>
+				`metadata.annotations["${name}"]: gantry run does not honour this annotation; write securityContext.appArmorProfile of container ${name.slice(APPARMOR_ANNOTATION.length)}`,
+		);
 }
 
 const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;

@@ -1,18 +1,24 @@
 /** Which fields of a Pod `gantry run` honours. Every other one is refused by name, never dropped. */
+import { suggestion } from '../../config/suggest.ts';
 
 /** A word of LEAVES; a list: each element has that shape; an object: these fields. */
 export type Shape = keyof typeof LEAVES | readonly [Shape] | { readonly [field: string]: Shape };
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isScalar = (value: unknown): boolean => isText(value) || typeof value === 'number';
+/** Not what YAML makes of a time or of bytes, which are objects, too. */
+const isMapping = (value: unknown): value is Record<string, unknown> =>
+	Object.prototype.toString.call(value) === '[object Object]';
 const isMap = (value: unknown, of: (value: unknown) => boolean): boolean =>
-	typeof value === 'object' && !Array.isArray(value) && Object.values(value as object).every(of);
+	isMapping(value) && Object.values(value).every(of);
 
 /** What stands at the end of a path. YAML makes numbers of what looks like one: text then needs quotes. */
 const LEAVES = {
 	text: { is: isText, name: 'a text, in quotes if it looks like a number' },
 	number: { is: (value: unknown) => typeof value === 'number', name: 'a number' },
 	flag: { is: (value: unknown) => typeof value === 'boolean', name: 'true or false' },
+	/** YAML may make a Date of it. */
+	time: { is: (value: unknown) => isText(value) || value instanceof Date, name: 'a time' },
 	scalar: { is: (value: unknown) => isScalar(value) || typeof value === 'boolean', name: 'a single value' },
 	texts: { is: (value: unknown) => Array.isArray(value) && value.every(isText), name: 'a list of texts' },
 	numbers: {
@@ -84,7 +90,16 @@ const container = {
 export const POD_SHAPE = {
 	apiVersion: 'text',
 	kind: 'text',
-	metadata: { name: 'text', namespace: 'text', uid: 'text', labels: 'textMap', annotations: 'textMap' },
+	metadata: {
+		name: 'text',
+		namespace: 'text',
+		uid: 'text',
+		labels: 'textMap',
+		annotations: 'textMap',
+		// Of the object in an API server; they say nothing about the pod that is run.
+		creationTimestamp: 'time',
+		deletionTimestamp: 'time',
+	},
 	spec: {
 		containers: [container],
 		initContainers: [container],
@@ -121,25 +136,27 @@ export const POD_SHAPE = {
 	},
 } as const satisfies Shape;
 
-/** Paths of every field that holds something and is not in the shape: `spec.containers[0].lifecycle.preStop`. */
-export function unsupportedFields(value: unknown, shape: Shape = POD_SHAPE, path = ''): readonly string[] {
+/** What is wrong with every field that is not in the shape, or not of its kind: `spec.hostname: must be a text`. */
+export function shapeProblems(value: unknown, shape: Shape = POD_SHAPE, path = ''): readonly string[] {
 	if (value === null || value === undefined) return [];
 	if (typeof shape === 'string')
-		return LEAVES[shape].is(value) ? [] : [`${path} (must be ${LEAVES[shape].name})`];
+		return LEAVES[shape].is(value) ? [] : [`${path}: must be ${LEAVES[shape].name}`];
 	if (isListShape(shape)) {
-		if (!Array.isArray(value)) return isEmpty(value) ? [] : [`${path} (must be a list)`];
+		if (!Array.isArray(value)) return [`${path}: must be a list`];
 		return value.flatMap((element, index) => {
 			const at = `${path}[${index}]`;
-			return element === null ? [`${at} (must not be null)`] : unsupportedFields(element, shape[0], at);
+			return element === null ? [`${at}: must not be null`] : shapeProblems(element, shape[0], at);
 		});
 	}
-	if (isEmpty(value)) return [];
-	if (typeof value !== 'object' || Array.isArray(value)) return [`${path} (must be a mapping)`];
-	return Object.entries(value as object).flatMap(([field, inner]) => {
+	if (!isMapping(value)) return [`${path}: must be a mapping`];
+	return Object.entries(value).flatMap(([field, inner]) => {
 		const at = path === '' ? field : `${path}.${field}`;
 		const known = Object.hasOwn(shape, field) ? (shape as Record<string, Shape>)[field] : undefined;
-		if (known !== undefined) return unsupportedFields(inner, known, at);
-		return isEmpty(inner) ? [] : [at];
+		if (known !== undefined) return shapeProblems(inner, known, at);
+		const meant = suggestion(field, Object.keys(shape));
+		return isEmpty(inner)
+			? []
+			: [`${at}: gantry run does not honour this field${meant}; remove it, or let a kubelet run the pod`];
 	});
 }
 
@@ -150,5 +167,5 @@ function isListShape(shape: Shape): shape is readonly [Shape] {
 /** What kubectl writes for nothing (`status: {}`, `creationTimestamp: null`). */
 function isEmpty(value: unknown): boolean {
 	if (value === null || value === undefined) return true;
-	return typeof value === 'object' && Object.keys(value).length === 0;
+	return Array.isArray(value) ? value.length === 0 : isMapping(value) && Object.keys(value).length === 0;
 }
