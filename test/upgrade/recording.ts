@@ -1,6 +1,6 @@
 /** A recorded folder of a daemon: made by hack/record-state, laid out again by the tests. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { INSTALLATION } from '../../src/config/options.ts';
@@ -41,6 +41,9 @@ export function layOut(name: string, to: Names): void {
 		[RECORDED_INSTANCE, to.instance],
 		[CHECKOUT, INSTALLATION],
 	]);
+	// As every daemon has them; git keeps no such thing.
+	chmodSync(join(to.folder, 'root'), 0o700);
+	chmodSync(join(to.folder, 'state'), 0o711);
 }
 
 type Replacement = readonly [from: string, to: string];
