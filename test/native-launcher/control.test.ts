@@ -60,7 +60,7 @@ test('the launcher runs from a sealed copy that nobody can write', async () => {
 });
 
 test('START_SHIM: a process of its own that listens and survives the launcher', async () => {
-	const launcher = await TestLauncher.start();
+	await using launcher = await TestLauncher.start();
 	using folder = temporaryFolder();
 	const path = join(folder.path, 'shim.sock');
 	const shim = await startShim(launcher, path);
@@ -113,15 +113,27 @@ test('START_SHIM: a stale socket is replaced, a file is not, and bad paths are t
 	await assert.rejects(startShim(launcher, '/nowhere/shim.sock'), refused(2, '/nowhere/shim.sock'));
 });
 
+function descriptorsOf(pid: number): string[] {
+	const folder = `/proc/${pid}/fd`;
+	return readdirSync(folder).flatMap((fd) => {
+		try {
+			return [readlinkSync(join(folder, fd))];
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+			throw error;
+		}
+	});
+}
+
 test('a shim holds neither the lock nor the connection of the launcher', async () => {
-	const launcher = await TestLauncher.start();
+	await using launcher = await TestLauncher.start();
 	using folder = temporaryFolder();
 	const lock = join(folder.path, 'lock');
 	await launcher.ask('LOCK', { path: lock }, 'OK');
 	const shim = await startShim(launcher, join(folder.path, 'shim.sock'));
 	try {
-		const links = readdirSync(`/proc/${shim.pid}/fd`).map((fd) => readlinkSync(`/proc/${shim.pid}/fd/${fd}`));
-		assert.ok(!links.includes(lock), links.join(' '));
+		// It closes what it inherited while this looks.
+		await until(() => !descriptorsOf(shim.pid).includes(lock));
 		await launcher.end();
 		await using next = await TestLauncher.start();
 		await next.ask('LOCK', { path: lock }, 'OK');
@@ -133,7 +145,7 @@ test('a shim holds neither the lock nor the connection of the launcher', async (
 test('LOCK: one launcher at a time, until it ends, however it ends', async () => {
 	using folder = temporaryFolder();
 	const path = join(folder.path, 'lock');
-	const first = await TestLauncher.start();
+	await using first = await TestLauncher.start();
 	await first.ask('LOCK', { path }, 'OK');
 	const sleeping = first.run(['/bin/sleep', '1000']).catch(() => undefined);
 	await using second = await TestLauncher.start();
@@ -156,7 +168,7 @@ test('CGROUP_ENTER: the launcher and what it starts become members', async (t) =
 	const name = `gantry-native-${process.pid}`;
 	const cgroups = [{ path: `${v2}/${name}/inner`, v2: 1 }];
 	if (existsSync(cpuset)) cgroups.push({ path: `${cpuset}/${name}/inner`, v2: 0 });
-	const launcher = await TestLauncher.start();
+	await using launcher = await TestLauncher.start();
 	try {
 		await launcher.ask('CGROUP_ENTER', { cgroups }, 'OK');
 		const ran = await launcher.run(['/bin/cat', '/proc/self/cgroup']);

@@ -107,7 +107,7 @@ test('more requests than jobs may run wait their turn', async () => {
 });
 
 test('the end of the connection kills running programs and the launcher', async () => {
-	const launcher = await TestLauncher.start();
+	await using launcher = await TestLauncher.start();
 	using folder = temporaryFolder();
 	const file = join(folder.path, 'pid');
 	const running = launcher.run([SH, '-c', `sleep 1000 & echo $! > ${file}; wait`]).catch(() => undefined);
@@ -118,7 +118,7 @@ test('the end of the connection kills running programs and the launcher', async 
 });
 
 test('a killed launcher takes its running programs with it', async () => {
-	const launcher = await TestLauncher.start();
+	await using launcher = await TestLauncher.start();
 	using folder = temporaryFolder();
 	const file = join(folder.path, 'pid');
 	const running = launcher.run([SH, '-c', `sleep 1000 & echo $! > ${file}; wait`]).catch(() => undefined);
