@@ -59,7 +59,7 @@ test('a CRIU that works is asked once, and again when another file is there', ()
 test('what is missing is said, and what to install', async () => {
 	assert.match(
 		await refusal(new Criu(launcherWith(''), '/nowhere/criu')),
-		/not installed .*\/nowhere\/criu.*3\.17/,
+		/no file \/nowhere\/criu.*runtime\.criu_path.*3\.17/,
 	);
 });
 

@@ -24,12 +24,18 @@ const INSTALL = `install ${LEAST_VERSION} or newer (Debian: apt-get install criu
 export class Criu {
 	readonly #launcher: Pick<Launcher, 'run'>;
 	readonly #places: readonly string[];
+	/** What a user can do who has none at these places. */
+	readonly #missing: string;
 	#seen: { readonly mark: string; readonly state: Promise<CriuState> } | undefined;
 
 	/** `path`: where it is; '' for the usual places. */
 	constructor(launcher: Pick<Launcher, 'run'>, path: string) {
 		this.#launcher = launcher;
 		this.#places = path === '' ? PLACES : [path];
+		this.#missing =
+			path === ''
+				? `CRIU is not installed (looked for ${PLACES.join(', ')}): ${INSTALL}, or set runtime.criu_path`
+				: `There is no file ${path}, which runtime.criu_path names: set it to where CRIU is, or leave it out for the usual places, and ${INSTALL}`;
 	}
 
 	/** Costs a look at a few paths when nothing has changed. UNAVAILABLE when no program can be run at the moment. */
@@ -37,8 +43,7 @@ export class Criu {
 		const found = this.#find();
 		if (found === undefined) {
 			this.#seen = undefined;
-			const problem = `CRIU is not installed (looked for ${this.#places.join(', ')}): ${INSTALL}, or set runtime.criu_path`;
-			return Promise.resolve({ path: '', version: '', problem });
+			return Promise.resolve({ path: '', version: '', problem: this.#missing });
 		}
 		if (this.#seen?.mark !== found.mark) {
 			const seen = { mark: found.mark, state: this.#ask(found.path) };

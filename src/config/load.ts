@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, messageOf } from '#base/errors.ts';
+import { isWithin } from '#base/paths.ts';
 import { assemble } from './assemble.ts';
 import { ConfigError } from './config-error.ts';
 import { OPTION_NAMES, type OptionName } from './options.ts';
@@ -142,8 +143,7 @@ function nestedFolders(root: string, state: string): string | undefined {
 			return `the ${option} folder ${path} is not on a file system for files`;
 		if (path === '/') return `the ${option} folder cannot be /: choose one that is Gantry's alone`;
 	}
-	const isIn = (path: string, folder: string): boolean => `${path}/`.startsWith(`${folder}/`);
-	if (isIn(root, state))
+	if (isWithin(root, state))
 		return `${root} is within the state folder ${state}, which a reboot empties: images would be lost; choose a folder on a disk, such as /var/lib/gantry`;
 	return undefined;
 }

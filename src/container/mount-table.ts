@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isWithin } from '#base/paths.ts';
 
 /** One mount of the node, as far as propagation is concerned. */
 export interface HostMount {
@@ -27,7 +28,7 @@ export function parseMountInfo(text: string): readonly HostMount[] {
 export function mountOf(path: string, mounts: readonly HostMount[]): HostMount | undefined {
 	let found: HostMount | undefined;
 	for (const mount of mounts) {
-		if (!isBelow(path, mount.path)) continue;
+		if (!isWithin(path, mount.path)) continue;
 		if (found === undefined || mount.path.length >= found.path.length) found = mount;
 	}
 	return found;
@@ -37,9 +38,6 @@ export function mountOf(path: string, mounts: readonly HostMount[]): HostMount |
 export async function readMounts(): Promise<readonly HostMount[]> {
 	return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
 }
-
-const isBelow = (path: string, folder: string): boolean =>
-	folder === '/' || path === folder || path.startsWith(`${folder}/`);
 
 /** Space, tab, newline and backslash stand as octal. */
 function unescapeOctal(path: string): string {

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failedPrecondition, fromSystemError } from '#base/errors.ts';
+import { isWithin } from '#base/paths.ts';
 import { isTmpfs } from '#base/tmpfs.ts';
 import type { Config } from '../config/types.ts';
 import { COMPILED } from './compiled-code.ts';
@@ -50,7 +51,7 @@ export async function folderWarning({
 	root,
 	state,
 }: Pick<Config, 'root' | 'state'>): Promise<string | undefined> {
-	if (`${state}/`.startsWith(`${root}/`))
+	if (isWithin(state, root))
 		return (
 			`The state folder ${state} is within the root folder ${root}: it outlives a reboot there, and every change of ` +
 			'a pod is written to a disk; choose one on a tmpfs, such as /run/gantry: --state'

@@ -8,6 +8,7 @@ import type {
 	V1VolumeMount,
 } from '@kubernetes/client-node';
 import { errnoOf, failedPrecondition, invalidArgument } from '#base/errors.ts';
+import { isWithin } from '#base/paths.ts';
 import { isTmpfs } from '#base/tmpfs.ts';
 import type { MountInit, MountPropagation } from '#cri-api';
 import type { PodFolders } from './folders.ts';
@@ -166,7 +167,7 @@ async function withSubPath(volume: string, subPath: string, path: string): Promi
 		at = join(at, part);
 		if ((await lstat(at).catch(() => undefined)) === undefined) await mkdir(at);
 		at = await realpath(at);
-		if (at !== base && !at.startsWith(`${base}/`))
+		if (!isWithin(at, base))
 			throw failedPrecondition(`${path}: ${subPath} leads out of its volume, to ${at}`);
 	}
 	return at;
