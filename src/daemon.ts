@@ -51,7 +51,8 @@ async function startParts(config: Config, log: Log, started: Rollback, folders: 
 	checkRequirements(config);
 	const cgroups = await openCgroups();
 	const launcher = await startOwnLauncher(config, log, cgroups);
-	started.push('the launcher', () => endOwnLauncher(launcher, config, cgroups));
+	let isDeserted = (): boolean => false;
+	started.push('the launcher', () => endOwnLauncher(launcher, config, cgroups, isDeserted()));
 	folders.locked();
 	started.push('the folders of this start', () => folders.takeBack());
 	const warning = await folderWarning(config);
@@ -62,6 +63,7 @@ async function startParts(config: Config, log: Log, started: Rollback, folders: 
 	// Takes tens of milliseconds; the first container waits for it, nobody else does.
 	void daemon.appArmor.prepare();
 	const half = await takeOver(daemon);
+	isDeserted = () => noPodIsLeft(daemon);
 	// Not before the records have been read: what runs in the profile would run without.
 	started.push('the AppArmor profile', () => endAppArmor(daemon));
 	const metrics = await startMetrics(daemon);
@@ -84,9 +86,12 @@ async function startParts(config: Config, log: Log, started: Rollback, folders: 
 	return daemon;
 }
 
+const noPodIsLeft = ({ sandboxes }: Daemon): boolean =>
+	sandboxes.list().length === 0 && sandboxes.unpublished.size === 0;
+
 /** The profile goes when no pod is left. */
-async function endAppArmor({ appArmor, sandboxes }: Daemon): Promise<void> {
-	if (sandboxes.list().length === 0 && sandboxes.unpublished.size === 0) await appArmor.removeOwn();
+async function endAppArmor(daemon: Daemon): Promise<void> {
+	if (noPodIsLeft(daemon)) await daemon.appArmor.removeOwn();
 }
 
 async function takeBack(started: Rollback, log: Log): Promise<void> {

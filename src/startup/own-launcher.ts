@@ -43,10 +43,19 @@ async function prepareFolders(config: Config, launcher: Launcher, used: ReturnTy
 	});
 }
 
-/** Ends the launcher, and removes the instance's cgroups when nothing lives in them any more. */
-export async function endOwnLauncher(launcher: Launcher, config: Config, cgroups: Cgroups): Promise<void> {
+/**
+ * Ends the launcher, and removes the instance's cgroups when nothing lives in them any more. `noPodIsLeft`: whoever is
+ * still in there is about to end, a child of a shim that was killed for example.
+ */
+export async function endOwnLauncher(
+	launcher: Launcher,
+	config: Config,
+	cgroups: Cgroups,
+	noPodIsLeft = false,
+): Promise<void> {
 	await launcher.close();
-	for (const cgroup of [systemCgroup(config), `/${config.instance}`]) await removeIdle(cgroups, cgroup);
+	for (const cgroup of [systemCgroup(config), `/${config.instance}`])
+		await removeIdle(cgroups, cgroup, noPodIsLeft);
 }
 
 /** How long init may take to reap what has died in a cgroup; on a busy node it waits for the processor, too. */
@@ -54,12 +63,12 @@ const REAP_PATIENCE_MS = 5000;
 const REAP_PAUSE_MS = 10;
 
 /** Shims or containers that live on in a cgroup keep it; the dead that nobody has reaped yet are waited for. */
-async function removeIdle(cgroups: Cgroups, cgroup: string): Promise<void> {
+async function removeIdle(cgroups: Cgroups, cgroup: string, allMustEnd: boolean): Promise<void> {
 	const patience = AbortSignal.timeout(REAP_PATIENCE_MS);
 	for (;;) {
 		const removed = await Promise.all(cgroups.folders(cgroup).map(removeFolder));
 		if (!removed.includes('busy') || patience.aborted) return;
-		if ((await cgroups.processes(cgroup)).length > 0) return;
+		if (!allMustEnd && (await cgroups.processes(cgroup)).length > 0) return;
 		await sleep(REAP_PAUSE_MS);
 	}
 }

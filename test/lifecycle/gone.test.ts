@@ -1,12 +1,14 @@
 /** What runs beside the daemon dies or vanishes: the launcher, shims at any moment, the whole state folder. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StatusError } from '#base/errors.ts';
 import { examine } from '../../src/cli/doctor/look.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { systemCgroup } from '../../src/startup/system-cgroup.ts';
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts';
 import { busyboxEntries, startRegistry } from '../support/registry.ts';
 import { until } from '../support/until.ts';
@@ -163,6 +165,15 @@ test('a sandbox whose shim was killed says why it is not ready, and an event tel
 	);
 	const { info } = await bed.cri.PodSandboxStatus({ pod_sandbox_id: pod, verbose: true });
 	assert.match(info.info ?? '', /ShimLost/);
+});
+
+test("who still has to end in the instance's cgroup is waited for when no pod is left", async () => {
+	// Its disposal asserts that the cgroup is gone.
+	await using bed = await TestBed.start();
+	const { cgroups, config } = bed.daemon;
+	const child = spawn('sleep', ['0.5'], { stdio: 'ignore' });
+	for (const folder of cgroups.folders(systemCgroup(config)))
+		writeFileSync(join(folder, 'cgroup.procs'), String(child.pid));
 });
 
 /** What is left when the state folder is gone. */

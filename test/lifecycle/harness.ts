@@ -233,7 +233,7 @@ export class TestBed implements AsyncDisposable {
 		daemon.sandboxes.close();
 		await daemon.network.close({ removeHostParts: true });
 		await daemon.appArmor.removeOwn();
-		await endOwnLauncher(launcher, daemon.config, daemon.cgroups);
+		await endOwnLauncher(launcher, daemon.config, daemon.cgroups, daemon.sandboxes.list().length === 0);
 		assert.deepEqual(failures, []);
 		assert.deepEqual(this.leftObjects(), []);
 	}
