@@ -66,7 +66,7 @@ export interface Launcher {
 	readonly ended: Promise<string>;
 	startShim(options: StartShimOptions): Promise<ProcessIdentity>;
 	run(program: RunProgram, options?: CallOptions): Promise<ProgramResult>;
-	/** Compiles an OCI seccomp profile to struct sock_filter[]; cached by the digest of its content. */
+	/** Compiles an OCI seccomp profile to struct sock_filter[], simplified; cached by the digest of its content. */
 	compileSeccomp(profile: NonNullable<NonNullable<OciSpec['linux']>['seccomp']>): Promise<Buffer>;
 	applyNetwork(netnsPath: string, steps: readonly NetStep[]): Promise<readonly NetResult[]>;
 	applyFiles(root: string, ops: readonly FsOp[]): Promise<void>;

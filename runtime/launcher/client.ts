@@ -5,6 +5,7 @@ import type { Log } from '#base/log.ts';
 import { perObject } from '#base/per-object.ts';
 import type { OciSeccomp } from '../oci/spec.ts';
 import { seccompRequest } from '../seccomp/compile.ts';
+import { simplifyFilter } from '../seccomp/simplify.ts';
 import { encodePlan, type Op } from '../shim/codec.ts';
 import { FrameConnection } from '../shim/connection.ts';
 import { explain, explained, ProtocolError } from '../shim/errors.ts';
@@ -123,7 +124,7 @@ class LauncherClient implements Launcher {
 		const { program } = await explained('compile the seccomp profile', () =>
 			this.#connection.request('SECCOMP', request, 'FILTER'),
 		);
-		return Buffer.from(program);
+		return simplifyFilter(Buffer.from(program));
 	}
 
 	async applyNetwork(netnsPath: string, steps: readonly NetStep[]): Promise<readonly NetResult[]> {

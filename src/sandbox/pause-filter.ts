@@ -8,7 +8,7 @@ const PAUSE_CALLS = [
 
 /**
  * What `pause` is held to where a pod asks for the runtime's default. It is far stricter than that, and the kernel
- * installs it in a tenth of the time: it tries a filter with every system call there is, of every architecture.
+ * installs it in less than half of the time.
  */
 export const PAUSE_FILTER: OciSeccomp = {
 	defaultAction: 'SCMP_ACT_ERRNO',

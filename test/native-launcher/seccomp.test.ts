@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { simplifyFilter } from '../../runtime/seccomp/simplify.ts';
 import type { Message, Struct } from '../../runtime/shim/codec.ts';
 import { buildProbe, refused, TestLauncher, temporaryFolder } from './launcher.ts';
 
 const ALLOW = 0x7fff0000;
 const ERRNO = 0x00050000;
+const KILL_PROCESS = 0x80000000;
 const EQ = 4;
 const MASKED_EQ = 7;
 const ARCH = {
@@ -41,15 +43,24 @@ const profile = (rest: Partial<Message<'SECCOMP'>>): Message<'SECCOMP'> => ({
 /** What the probe itself needs. */
 const NEEDED = ['write', 'exit_group', 'exit', 'brk', 'rt_sigreturn'];
 
-/** Compiles the profile, runs the calls under it, and gives their results (negative: errno). */
+/**
+ * Compiles the profile, runs the calls under it, and gives their results (negative: errno). They are the same when
+ * its filter is simplified.
+ */
 async function under(body: Message<'SECCOMP'>, ...calls: string[]): Promise<number[]> {
 	await using launcher = await TestLauncher.start();
 	using folder = temporaryFolder();
-	const { program } = await launcher.ask('SECCOMP', body, 'FILTER');
-	writeFileSync(join(folder.path, 'filter'), program);
-	return buildProbe(folder.path)('seccomp', join(folder.path, 'filter'), ...calls)
-		.split(' ')
-		.map(Number);
+	const probe = buildProbe(folder.path);
+	const run = (filter: Uint8Array) => {
+		writeFileSync(join(folder.path, 'filter'), filter);
+		return probe('seccomp', join(folder.path, 'filter'), ...calls)
+			.split(' ')
+			.map(Number);
+	};
+	const program = Buffer.from((await launcher.ask('SECCOMP', body, 'FILTER')).program);
+	const [results, simplified] = [run(program), run(simplifyFilter(program))];
+	assert.deepEqual(simplified, results);
+	return results;
 }
 
 test('what a list allows works, the rest gets its errno, and what is newer than the list gets ENOSYS', async () => {
@@ -90,6 +101,13 @@ test('a profile that allows by default refuses only what it lists', async () => 
 	});
 	const results = await under(body, `${NUMBER.getpid}`, `${NUMBER.getuid}`, '9999');
 	assert.deepEqual(results, [-13, 0, -38]);
+});
+
+test('a call that is to end its process does', async () => {
+	const rules = [rule(['getpid'], { action: KILL_PROCESS })];
+	const body = profile({ default_action: ALLOW, rules });
+	assert.deepEqual(await under(body, `${NUMBER.getuid}`), [0]);
+	await assert.rejects(under(body, `${NUMBER.getpid}`), { signal: 'SIGSYS' });
 });
 
 test('argument conditions: equal, masked, and several on one argument of which any is enough', async () => {

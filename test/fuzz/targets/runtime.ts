@@ -9,6 +9,21 @@ import { lowerContainer } from '../../../runtime/plan/container.ts';
 import { describeOp } from '../../../runtime/plan/describe.ts';
 import { context, sampleSpec } from '../../../runtime/plan/sample.ts';
 import { seccompRequest } from '../../../runtime/seccomp/compile.ts';
+import { Decisions } from '../../../runtime/seccomp/decisions.ts';
+import { emit } from '../../../runtime/seccomp/emit.ts';
+import { evaluate, NotUnderstood } from '../../../runtime/seccomp/evaluate.ts';
+import {
+	AND,
+	ARCH_OFFSET,
+	AT_LEAST,
+	decodeProgram,
+	EQUAL,
+	encodeProgram,
+	GREATER,
+	LOAD,
+	NUMBER_OFFSET,
+	RETURN,
+} from '../../../runtime/seccomp/instructions.ts';
 import { loadSeccompProfile } from '../../../runtime/seccomp/profile.ts';
 import {
 	decodePlan,
@@ -212,9 +227,35 @@ const seccomp = ofText({
 	},
 });
 
+/** Whatever the program: it is refused in time, or written again with the same meaning. */
+const seccompFilter: Target = {
+	seeds: [
+		encodeProgram([
+			{ code: LOAD, jt: 0, jf: 0, k: ARCH_OFFSET },
+			{ code: EQUAL, jt: 0, jf: 6, k: 0xc000003e },
+			{ code: LOAD, jt: 0, jf: 0, k: NUMBER_OFFSET },
+			{ code: AT_LEAST, jt: 4, jf: 0, k: 100 },
+			{ code: GREATER, jt: 0, jf: 2, k: 50 },
+			{ code: LOAD, jt: 0, jf: 0, k: 16 },
+			{ code: AND, jt: 0, jf: 0, k: 0xf0 },
+			{ code: EQUAL, jt: 0, jf: 1, k: 0x10 },
+			{ code: RETURN, jt: 0, jf: 0, k: 0x7fff0000 },
+			{ code: RETURN, jt: 0, jf: 0, k: 0x00050001 },
+		]),
+	],
+	refuses: (error) => error instanceof NotUnderstood,
+	run(input) {
+		const decisions = new Decisions();
+		const meant = evaluate(decodeProgram(input), decisions);
+		const again = encodeProgram(emit(meant));
+		assert.equal(evaluate(decodeProgram(again), decisions), meant);
+	},
+};
+
 export const RUNTIME = {
 	'shim-frames': frames,
 	'shim-connection': connection,
 	'oci-spec': ociSpec,
 	'seccomp-profile': seccomp,
+	'seccomp-filter': seccompFilter,
 };
