@@ -50,6 +50,8 @@ export class Containers {
 	readonly checkpointing = new Set<string>();
 	/** Removals under way, so that a second one joins the first. */
 	readonly removals = new Map<string, Promise<void>>();
+	/** What removed containers wrote, leaving the disk. */
+	readonly discards = new Set<Promise<void>>();
 	readonly #root: string;
 	readonly #containers = new Map<string, Container>();
 	readonly #exits = new Map<string, PromiseWithResolvers<void>>();

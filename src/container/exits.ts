@@ -16,8 +16,8 @@ export async function containerExited(daemon: Daemon, exit: ExitRecord): Promise
 	using _held = await daemon.containers.locks.acquire(exit.id);
 	const container = daemon.containers.get(exit.id);
 	if (container === undefined || container.status.finishedAtNs !== undefined) return;
-	await killWhatIsLeft(daemon, container);
-	await finish(daemon, container, exit.exitedAtNs, await endingOf(daemon, container, exit));
+	const [ending] = await Promise.all([endingOf(daemon, container, exit), killWhatIsLeft(daemon, container)]);
+	await finish(daemon, container, exit.exitedAtNs, ending);
 }
 
 /** Its shim is gone, and with it the exit code unless the shim had written it: what still runs of it is killed. */

@@ -26,7 +26,7 @@ export async function teardownSandbox(
 	const { sandboxes, containers } = daemon;
 	// First of all: no failed clean-up keeps a name.
 	if (config.metadata !== null) sandboxes.names.release(sandboxName(config.metadata), id);
-	for (const container of containers.ofSandbox(id)) await teardownContainer(daemon, container, cleanUp);
+	for (const container of containers.ofSandbox(id)) await teardownContainer(daemon, container, { cleanUp });
 	// Once the network is released the process has been deleted too (StopPodSandbox).
 	if (!sandbox.status.networkReleased) await endNetwork(daemon, sandbox, cleanUp);
 	const files = sandboxes.filesOf(id);
