@@ -22,7 +22,7 @@ export interface TeardownOptions {
  */
 export async function teardownContainer(
 	daemon: Daemon,
-	{ metadata }: Container,
+	{ metadata, status }: Container,
 	{ cleanUp = new CleanUp(), removeLayer = removeAtOnce }: TeardownOptions = {},
 ): Promise<CleanUp> {
 	const { id, sandboxId, folder, config } = metadata;
@@ -30,10 +30,13 @@ export async function teardownContainer(
 	const before = cleanUp.failures.length;
 	// First of all: no failed clean-up keeps a name.
 	if (config.metadata !== null) containers.names.release(containerName(sandboxId, config.metadata), id);
-	await cleanUp.step(`delete container ${id}`, DELETE_TIMEOUT_MS, () =>
+	const deleted = cleanUp.step(`delete container ${id}`, DELETE_TIMEOUT_MS, () =>
 		deleteFromRuntime(daemon, { sandboxId, id, bundle: join(folder, 'bundle') }),
 	);
+	// What has ended uses neither its files nor its image any more.
+	if (status.finishedAtNs === undefined) await deleted;
 	await Promise.all([
+		deleted,
 		cleanUp.step(`remove the files of container ${id}`, REMOVE_TIMEOUT_MS, () =>
 			changing('remove.files', () => removeLayer(daemon, id)),
 		),
