@@ -25,7 +25,6 @@ type Home = Pick<Daemon, 'containers' | 'sandboxes' | 'launcher' | 'log'>;
 export async function discardLayer(daemon: Home, id: string): Promise<void> {
 	const { containers, launcher } = daemon;
 	const [folder, aside] = [containers.layerFolder(id), containers.layerFolder(`${REMOVED}${id}`)];
-	const mustWait = containers.discards.size >= MOST_BEHIND || isScarce(containers.layersFolder);
 	try {
 		await rename(folder, aside);
 	} catch (error) {
@@ -35,7 +34,7 @@ export async function discardLayer(daemon: Home, id: string): Promise<void> {
 	}
 	const discard = removeAside(daemon, id, aside).finally(() => containers.discards.delete(discard));
 	containers.discards.add(discard);
-	if (mustWait) await discard;
+	if (containers.discards.size > MOST_BEHIND || isScarce(containers.layersFolder)) await discard;
 }
 
 /** Waits for what leaves the disk now; what takes too long is left to the next daemon. */
