@@ -82,6 +82,26 @@ int plan_run_host(const struct list *ops, struct shared_report *report)
 	return result;
 }
 
+static bool is_quick(const struct list *ops)
+{
+	struct reader items = ops->items;
+	for (struct op op; plan_next(&items, &op);)
+		if (op.code != OP_CGROUP_KILL && op.code != OP_CGROUP_REMOVE) return false;
+	return true;
+}
+
+bool plan_run_at_once(const struct list *ops, struct shared_report *report)
+{
+	struct plan plan;
+	struct op op;
+	plan_init(&plan, ops, report);
+	plan.at_once = true;
+	bool done = is_quick(ops);
+	for (uint32_t index = 0; done && plan_next(&plan.ops.items, &op); index++) done = plan_step(&plan, index, &op, run_host_op) == 0;
+	if (!done) *report = (struct shared_report){0};
+	return done;
+}
+
 void close_all_but(const int *keep, size_t count)
 {
 	unsigned int from = 3;

@@ -32,6 +32,9 @@ size_t report_timings_size(const struct shared_report *report, uint32_t from);
 /* Carries out a plan that has host operations only (teardown). Every step is tried; the first failure is reported
  * and answered (-errno). Blocking: call it in a forked process. */
 int plan_run_host(const struct list *ops, struct shared_report *report);
+/* The same without ever blocking: true when all was done. False when the plan has operations that may take long, when
+ * one would have to wait, or failed: then all of it is to be carried out by plan_run_host, with the report cleared. */
+bool plan_run_at_once(const struct list *ops, struct shared_report *report);
 
 struct plan_streams {
 	int in, out, err; /* -1: /dev/null */

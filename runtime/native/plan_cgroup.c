@@ -89,6 +89,8 @@ int op_cgroup_devices_run(struct plan *plan, const struct op *op, struct failure
 	return 0;
 }
 
+static int remove_group(const char *path);
+
 static int remove_below(const char *path)
 {
 	int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -99,16 +101,23 @@ static int remove_below(const char *path)
 		char below[4096];
 		if (!is_cgroup_below(entry)) continue;
 		int length = snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
-		result = length < (int)sizeof below ? remove_below(below) : -ENAMETOOLONG;
+		result = length < (int)sizeof below ? remove_group(below) : -ENAMETOOLONG;
 	}
 	closedir(entries);
+	return result;
+}
+
+static int remove_group(const char *path)
+{
+	if (rmdir(path) == 0 || errno == ENOENT) return 0;
+	/* Groups below, mostly there are none, or processes. */
+	int result = errno == EBUSY ? remove_below(path) : -errno;
 	if (result < 0) return result;
 	return rmdir(path) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
 int op_cgroup_remove_run(struct plan *plan, const struct op *op, struct failure *failure)
 {
-	(void)plan;
 	DECODE(cgroup_remove, arguments);
 	struct statfs fs;
 	if (statfs(arguments.path, &fs) < 0) return errno == ENOENT ? 0 : fail(failure, errno, "cannot read the cgroup %s", arguments.path);
@@ -117,9 +126,9 @@ int op_cgroup_remove_run(struct plan *plan, const struct op *op, struct failure 
 	uint64_t deadline = monotonic_ns() + (uint64_t)arguments.timeout_ms * 1000000u;
 	/* EBUSY for a moment after the last process ended: the kernel takes it out of its groups late. */
 	for (long pause = 100;; pause = pause < 10000 ? pause * 2 : 10000) {
-		int result = remove_below(arguments.path);
+		int result = remove_group(arguments.path);
 		if (result == 0) return 0;
-		if (result != -EBUSY || monotonic_ns() >= deadline)
+		if (result != -EBUSY || plan->at_once || monotonic_ns() >= deadline)
 			return fail(failure, -result, "cannot remove the cgroup %s", arguments.path);
 		sleep_us(pause);
 	}

@@ -32,6 +32,7 @@ struct plan {
 	int leash;	/* init's end of the socket to the shim */
 
 	uint32_t step; /* being carried out */
+	bool at_once;  /* what would have to wait fails */
 	int link;	/* to the other process */
 	int proc;	/* the host's procfs, opened before anything was mounted */
 

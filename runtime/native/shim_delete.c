@@ -1,4 +1,5 @@
-/* DELETE: what is left is killed and waited for, then a worker carries out the teardown plan.
+/* DELETE: what is left is killed and waited for, then a worker carries out the teardown plan. There is none when the
+ * container has ended before and the plan has nothing that could take long: a fork takes longer than all of that.
  *
  * The worker is forked at once, while the plan lies in its frame, and itself waits for init's end; so the plan is
  * never copied, and the shim goes on meanwhile.
@@ -77,10 +78,13 @@ int container_delete(struct shim *shim, struct client *client, const struct fram
 		return refuse(client, frame->request_id, ENOMEM, "no memory for the teardown of %s", request.id);
 	}
 	struct task *task = &container->task;
-	if (!task->reaped) kill(task->pid, SIGKILL);
-	/* A frozen one dies only when its group is thawed. */
-	if (!task->reaped && container->cgroup) kill_all(container, SIGKILL);
-	container->worker = start_worker(task->reaped ? -1 : task->pidfd, &request.plan, report);
+	container->worker_status = 0;
+	if (!task->reaped || !plan_run_at_once(&request.plan, report)) {
+		if (!task->reaped) kill(task->pid, SIGKILL);
+		/* A frozen one dies only when its group is thawed. */
+		if (!task->reaped && container->cgroup) kill_all(container, SIGKILL);
+		container->worker = start_worker(task->reaped ? -1 : task->pidfd, &request.plan, report);
+	}
 	if (container->worker < 0) {
 		int err = (int)-container->worker;
 		container->worker = 0;
@@ -90,6 +94,7 @@ int container_delete(struct shim *shim, struct client *client, const struct fram
 	container->worker_report = report;
 	container->deleting = true;
 	container->delete_waiting = (struct request){client, frame->request_id};
+	delete_advance(shim, container);
 	return 0;
 }
 

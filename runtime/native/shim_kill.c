@@ -43,11 +43,11 @@ int kill_all(const struct container *container, int signal)
 {
 	AUTO_CLOSE int folder = open(container->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0) return errno == ENOENT ? 0 : -errno;
-	int found = 1;
-	int rounds = signal == SIGKILL ? ROUNDS : 1;
-	/* One process alone cannot have forked unseen that often. */
-	for (int round = 1; found > 0 && round <= rounds; round++)
-		found = cgroup_signal(folder, container->cgroup_v2, signal, round == ROUNDS && found > 1);
+	struct met met = {0};
+	int found = cgroup_signal(folder, container->cgroup_v2, signal, false, &met);
+	/* What is being killed cannot fork any more: who meets nobody else has killed them all. */
+	for (int round = 2; found > 0 && met.news && signal == SIGKILL && round <= ROUNDS; round++)
+		found = cgroup_signal(folder, container->cgroup_v2, signal, round == ROUNDS, &met);
 	return found < 0 ? found : 0;
 }
 

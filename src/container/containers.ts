@@ -50,6 +50,8 @@ export class Containers {
 	readonly checkpointing = new Set<string>();
 	/** Removals under way, so that a second one joins the first. */
 	readonly removals = new Map<string, Promise<void>>();
+	/** What removed containers wrote, leaving the disk. */
+	readonly discards = new Set<Promise<void>>();
 	readonly #root: string;
 	readonly #containers = new Map<string, Container>();
 	readonly #exits = new Map<string, PromiseWithResolvers<void>>();
@@ -105,11 +107,16 @@ export class Containers {
 		return after;
 	}
 
-	/** Writes the record of what is published now. It is true even if it cannot be written: that is only logged. */
-	trySave(id: string): void {
+	/**
+	 * Writes the record of what is published now, or of a `change` that will be. It is true even if it cannot be
+	 * written: that is only logged.
+	 */
+	trySave(id: string, change: Partial<ContainerStatus> = {}): void {
 		const container = this.#containers.get(id);
 		if (container === undefined) return;
-		this.records.trySave(id, container.status.removing ? 'removing' : 'made', container);
+		const { metadata, status } = container;
+		const phase = status.removing ? 'removing' : 'made';
+		this.records.trySave(id, phase, { metadata, status: { ...status, ...change } });
 	}
 
 	/** Forgets the container. */

@@ -2,6 +2,7 @@ import { messageOf, StatusError } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { nowNs } from '../sandbox/clock.ts';
 import type { Daemon } from '../server/types.ts';
+import { discardLayer } from './discard-layer.ts';
 import { containerName } from './metadata.ts';
 import { stopContainer } from './stop-container.ts';
 import { teardownContainer } from './teardown.ts';
@@ -36,7 +37,7 @@ async function remove(daemon: Daemon, { metadata }: Container): Promise<void> {
 	using _held = await containers.locks.acquire(id);
 	const now = containers.get(id);
 	if (now === undefined) return;
-	const cleanUp = await teardownContainer(daemon, now);
+	const cleanUp = await teardownContainer(daemon, now, { removeLayer: discardLayer });
 	cleanUp.throwIfFailed(`Cannot remove container ${id}`);
 	events.publish({ type: 'CONTAINER_DELETED_EVENT', sandboxId, containerId: id, atNs: nowNs() });
 }

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
@@ -8,7 +8,7 @@ import { within } from './clean-up.ts';
 import { findShims } from './find-shims.ts';
 import type { Sandbox } from './types.ts';
 
-/** A shim answers at once, then ends. */
+/** A shim answers at once, then ends, and its connection with it. */
 const SHUTDOWN_MS = 5_000;
 const ENDS_MS = 1_000;
 /** After SIGKILL it only has to get the processor, which on a busy node takes its time. */
@@ -28,7 +28,10 @@ export async function endShim(
 		sandboxes.shims.delete(id, shim);
 		try {
 			await changing('shim.shutdown', () =>
-				within(`end the shim of sandbox ${id}`, SHUTDOWN_MS, () => shim.shutdown()),
+				within(`end the shim of sandbox ${id}`, SHUTDOWN_MS, async () => {
+					await shim.shutdown();
+					await shim.closed;
+				}),
 			);
 		} catch (error) {
 			log.warn('the shim does not end by itself and is killed', { sandbox: id, error: messageOf(error) });
@@ -41,14 +44,14 @@ export async function endShim(
 		// One that its record does not name: whoever started it died before it could tell, or the record is damaged.
 		for (const found of await findShims(daemon, (sandboxId) => sandboxId === id)) await killShim(found);
 	}
-	await changing('shim.socket', () => rm(sandboxes.shims.socketPath(id), { force: true }));
+	await changing('shim.socket', () => rmSync(sandboxes.shims.socketPath(id), { force: true }));
 }
 
 type Identity = NonNullable<Sandbox['status']['shim']>;
 
 async function endsWithin(identity: Identity, patienceMs: number): Promise<boolean> {
 	const patience = AbortSignal.timeout(patienceMs);
-	for (let pauseMs = 5; await checkProcess(identity); pauseMs = Math.min(pauseMs + 5, 100)) {
+	for (let pauseMs = 1; await checkProcess(identity); pauseMs = Math.min(pauseMs * 2, 100)) {
 		if (patience.aborted) return false;
 		await sleep(pauseMs);
 	}

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
+import { existsSync, rmdirSync } from 'node:fs';
 import { messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import type { Daemon } from '../server/types.ts';
@@ -27,16 +26,16 @@ export async function removeMadeCgroups(
 	{ id, madeCgroups }: Pick<SandboxMetadata, 'id' | 'madeCgroups'>,
 ): Promise<void> {
 	for (const path of madeCgroups) {
-		await changing('cgroup.remove', () =>
-			Promise.all(
-				cgroups.folders(path).map((folder) =>
+		await changing('cgroup.remove', () => {
+			for (const folder of cgroups.folders(path)) {
+				try {
+					rmdirSync(folder);
+				} catch (error) {
 					// EBUSY: another pod lives in it. ENOENT: it was never made in this hierarchy.
-					rmdir(folder).catch((error: unknown) =>
-						log.debug('a cgroup stays', { sandbox: id, folder, why: messageOf(error) }),
-					),
-				),
-			),
-		);
+					log.debug('a cgroup stays', { sandbox: id, folder, why: messageOf(error) });
+				}
+			}
+		});
 	}
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, fromSystemError } from '#base/errors.ts';
 import { hostnameFile, hostsFile, resolvConf } from '../network/files.ts';
@@ -45,6 +45,14 @@ export async function writeNetworkFiles(
 	if (result.dns === undefined || request.dns.servers.length > 0) return;
 	const text = resolvConf(result.dns, await readIfThere('/etc/resolv.conf'));
 	await write(folder, 'resolvConf', text);
+}
+
+/** Doing it again is fine. By name, all at once: going through the folder takes three times as long. */
+export async function removePodFiles(folder: string): Promise<void> {
+	const unlinked = Object.values(POD_FILES).map((name) => unlink(join(folder, name)));
+	await Promise.allSettled(unlinked);
+	// What is missing, or what else is there, is the matter of rm.
+	await rmdir(folder).catch(() => rm(folder, { recursive: true, force: true }));
 }
 
 async function write(folder: string, file: keyof typeof POD_FILES, text: string): Promise<void> {

@@ -16,10 +16,11 @@ interface Target {
 
 /**
  * OCI delete of one container of a sandbox, by the shim, or when that is gone by the launcher with the same plan.
- * What poststop hooks fail with is logged: it never keeps an object. Neither does a bundle that is lost.
+ * What poststop hooks fail with is logged: it never keeps an object. Neither does a bundle that is lost. Folders that a
+ * container wrote to stay: they may take long, and are the caller's matter.
  */
 export async function deleteFromRuntime(daemon: Daemon, target: Target): Promise<void> {
-	const plan = await readPlan(daemon, target);
+	const plan = (await readPlan(daemon, target))?.filter(({ op }) => op !== 'remove_tree');
 	const hookError = await carryOut(daemon, target, plan);
 	if (hookError !== '') {
 		daemon.log.warn('poststop hooks failed', { id: target.id, hookError });

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { changing } from '#base/fault-points.ts';
 import { teardownContainer } from '../container/teardown.ts';
 import type { Daemon } from '../server/types.ts';
@@ -6,6 +5,7 @@ import { CleanUp } from './clean-up.ts';
 import { endShim } from './end-shim.ts';
 import { removeMadeCgroups } from './made-cgroups.ts';
 import { sandboxName } from './metadata.ts';
+import { removePodFiles } from './pod-files.ts';
 import { endNetwork } from './release-network.ts';
 import type { Sandbox } from './types.ts';
 
@@ -26,16 +26,18 @@ export async function teardownSandbox(
 	const { sandboxes, containers } = daemon;
 	// First of all: no failed clean-up keeps a name.
 	if (config.metadata !== null) sandboxes.names.release(sandboxName(config.metadata), id);
-	for (const container of containers.ofSandbox(id)) await teardownContainer(daemon, container, cleanUp);
+	for (const container of containers.ofSandbox(id)) await teardownContainer(daemon, container, { cleanUp });
 	// Once the network is released the process has been deleted too (StopPodSandbox).
 	if (!sandbox.status.networkReleased) await endNetwork(daemon, sandbox, cleanUp);
-	await cleanUp.step(`end the shim of sandbox ${id}`, STEP_TIMEOUT_MS, () => endShim(daemon, sandbox));
+	const files = sandboxes.filesOf(id);
+	await Promise.all([
+		cleanUp.step(`end the shim of sandbox ${id}`, STEP_TIMEOUT_MS, () => endShim(daemon, sandbox)),
+		cleanUp.step(`remove ${files}`, STEP_TIMEOUT_MS, () =>
+			changing('remove.pod-files', () => removePodFiles(files)),
+		),
+	]);
 	await cleanUp.step(`remove the cgroups made for sandbox ${id}`, STEP_TIMEOUT_MS, () =>
 		removeMadeCgroups(daemon, sandbox.metadata),
-	);
-	const files = sandboxes.filesOf(id);
-	await cleanUp.step(`remove ${files}`, STEP_TIMEOUT_MS, () =>
-		changing('remove.pod-files', () => rm(files, { recursive: true, force: true })),
 	);
 	if (cleanUp.failures.length === 0) {
 		await cleanUp.step(`remove ${folder}`, STEP_TIMEOUT_MS, () => sandboxes.records.remove(id));

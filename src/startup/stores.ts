@@ -7,6 +7,7 @@ import { type Cgroups, Criu, connectShim, nativeBinary, runtimeFeatures } from '
 import { AppArmor } from '../apparmor/app-armor.ts';
 import type { Config } from '../config/types.ts';
 import { Containers } from '../container/containers.ts';
+import { discardsEnded } from '../container/discard-layer.ts';
 import { nameHolder } from '../container/lease-holder.ts';
 import { stateName } from '../container/types.ts';
 import { EventBus } from '../events/event-bus.ts';
@@ -96,6 +97,7 @@ export async function openStores(
 export async function closeStores(daemon: Daemon): Promise<void> {
 	const { sandboxes, network, images, streaming } = daemon;
 	await streaming[Symbol.asyncDispose]();
+	await discardsEnded(daemon);
 	const isUsed = sandboxes
 		.list()
 		.some(({ metadata, status }) => !metadata.hostNetwork && !status.networkReleased);

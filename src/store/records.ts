@@ -1,18 +1,19 @@
 import { mkdirSync, renameSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isHalfWritten, removeHalfWritten, replaceFile } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
 import { changing } from '#base/fault-points.ts';
 import { isId } from '#base/ids.ts';
 import type { Log } from '#base/log.ts';
+import { removeTree } from '#base/remove-tree.ts';
 import { fromJson, toJson } from './json.ts';
 import { integer, object, oneOf, type Shape, text } from './shape.ts';
 
 /** Raised when records of an older daemon cannot be read any more. */
 const VERSION = 1;
 /** Begins the name of a folder whose object is gone. */
-const REMOVED = '.removed-';
+export const REMOVED = '.removed-';
 
 /**
  * Where an object is in its life. `making`: what it has acquired must be taken back if the daemon ends now.
@@ -109,8 +110,7 @@ export class Records<T> {
 		} catch (error) {
 			if (errnoOf(error) !== 'ENOENT') throw error;
 		}
-		// Not rmSync: without descriptors it does not say why it failed.
-		await changing('record.remove', () => rm(removed, { recursive: true, force: true }));
+		await changing('record.remove', () => removeTree(removed));
 	}
 
 	/** Everything in the folder: read records, and those that cannot be read. */
@@ -151,7 +151,7 @@ export class Records<T> {
 			throw error;
 		});
 		const isOver = name.startsWith(REMOVED) || files.every(isHalfWritten);
-		if (isOver) await rm(path, { recursive: true, force: true });
+		if (isOver) removeTree(path);
 		else if (!files.includes('.')) await removeHalfWritten(path);
 		return isOver;
 	}

@@ -1,5 +1,6 @@
 import { removeHalfWritten } from '#base/atomic-file.ts';
 import { resumeInterrupted } from '../checkpoint/interrupted.ts';
+import { discardsEnded } from '../container/discard-layer.ts';
 import { makePauseRoot } from '../sandbox/pause-root.ts';
 import type { Daemon } from '../server/types.ts';
 import { finishHalfDone } from './recover-half-done.ts';
@@ -48,5 +49,6 @@ export async function finishRecovery(daemon: Daemon, { half, orphans }: Unfinish
 	await reconnectHalfMade(daemon, half.sandboxes);
 	await finishHalfDone(daemon, half);
 	await removeOrphans(daemon, orphans);
+	await discardsEnded(daemon);
 	log.info('recovered', { sandboxes: sandboxes.list().length, containers: containers.list().length });
 }

@@ -218,6 +218,7 @@ test('with no daemon, everything that no record owns is found, explained and rem
 	make(join(root, 'images/snapshots/zz/fs'));
 	make(join(state, 'pods/lost-pod/volumes'));
 	make(join(root, 'containers', LOST, 'upper'));
+	make(join(root, 'containers', `.removed-${LOST}`, 'upper'));
 	execFileSync('mount', ['-t', 'tmpfs', 'none', join(root, 'containers', LOST, 'upper')]);
 	make(join(state, 'netns', LOST), '');
 	execFileSync('unshare', [`--net=${join(state, 'netns', LOST)}`, 'true']);
@@ -270,6 +271,7 @@ test('with no daemon, everything that no record owns is found, explained and rem
 		assert.equal(of('launcher', '').name, `process ${launcher.pid}`);
 
 		of('removed folder', '');
+		of('removed layer', '');
 		of('strange folder', '');
 		const temporary = told.filter(({ kind }) => kind === 'temporary file').map(({ name }) => name);
 		assert.deepEqual(

@@ -24,6 +24,7 @@ import { AppArmor } from '../../src/apparmor/app-armor.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/types.ts';
 import { Containers } from '../../src/container/containers.ts';
+import { discardsEnded } from '../../src/container/discard-layer.ts';
 import { EventBus, type LifecycleEvent } from '../../src/events/event-bus.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { openNetwork } from '../../src/network/index.ts';
@@ -39,6 +40,7 @@ import { readHostFacts } from '../../src/spec/host-facts.ts';
 import { makeFolders } from '../../src/startup/folders.ts';
 import { endOwnLauncher } from '../../src/startup/own-launcher.ts';
 import { Stats } from '../../src/stats/stats.ts';
+import { REMOVED } from '../../src/store/records.ts';
 import { finishRecovery, prepareChanges, takeOver } from '../../src/store/recover.ts';
 import { openStreaming } from '../../src/streaming/open.ts';
 import { connectCri, type TestCri } from '../support/cri-client.ts';
@@ -199,16 +201,26 @@ export class TestBed implements AsyncDisposable {
 		return { code: status?.exit_code ?? -1, text };
 	}
 
-	/** Everything that the daemon has for objects on the machine: folders, cgroups, leases, names. Empty when none lives. */
+	/**
+	 * Everything that the daemon has for objects on the machine: folders, leases. Empty when none lives. What removed
+	 * containers wrote is nobody's, and leaves the disk behind the caller's back: the end of the test looks for that.
+	 */
 	leftObjects(): string[] {
 		const state = join(this.folder, 'state');
 		const folders = ['sandboxes', 'containers', 'shims'].flatMap((name) =>
 			readdirSync(join(state, name)).map((entry) => `${name}/${entry}`),
 		);
-		const layers = readdirSync(join(this.folder, 'root/containers')).map((entry) => `layer ${entry}`);
+		const layers = this.layers()
+			.filter((entry) => !entry.startsWith(REMOVED))
+			.map((entry) => `layer ${entry}`);
 		const files = readdirSync(join(this.folder, 'root/sandboxes')).map((entry) => `files of ${entry}`);
 		const leases = [...this.images.leases.keys()].map((holder) => `lease ${holder}`);
 		return [...folders, ...layers, ...files, ...leases];
+	}
+
+	/** Names in the folder of writable layers. */
+	layers(): string[] {
+		return readdirSync(join(this.folder, 'root/containers'));
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -233,9 +245,11 @@ export class TestBed implements AsyncDisposable {
 		daemon.sandboxes.close();
 		await daemon.network.close({ removeHostParts: true });
 		await daemon.appArmor.removeOwn();
+		await discardsEnded(daemon);
 		await endOwnLauncher(launcher, daemon.config, daemon.cgroups, daemon.sandboxes.list().length === 0);
 		assert.deepEqual(failures, []);
 		assert.deepEqual(this.leftObjects(), []);
+		assert.deepEqual(this.layers(), []);
 	}
 
 	async #open(config: Config, launcher: Launcher, versions: ConnectOptions['versions']): Promise<Daemon> {

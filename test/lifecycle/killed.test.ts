@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts';
-import { strangersOf } from '../support/leftovers.ts';
+import { lastingStrangersOf } from '../support/leftovers.ts';
 import { busyboxEntries, startRegistry } from '../support/registry.ts';
 
 const ROUNDS = 6;
@@ -30,7 +30,12 @@ async function live({ cri }: TestDaemon, image: string, name: string): Promise<v
 async function strangers({ cri, instance, folder }: TestDaemon): Promise<string[]> {
 	const { items } = await cri.ListPodSandbox();
 	const { containers } = await cri.ListContainers();
-	return strangersOf({ instance, folder, sandboxes: idsOf(items), containers: idsOf(containers) });
+	return await lastingStrangersOf({
+		instance,
+		folder,
+		sandboxes: idsOf(items),
+		containers: idsOf(containers),
+	});
 }
 
 const idsOf = (objects: readonly { readonly id: string }[]): string[] => objects.map(({ id }) => id);

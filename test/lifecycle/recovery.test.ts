@@ -256,12 +256,15 @@ test('after a reboot layers, files of pods and leases are left, and they are fre
 	const id = 'a'.repeat(64);
 	mkdirSync(join(bed.folder, 'root/containers', id, 'upper/etc'), { recursive: true });
 	writeFileSync(join(bed.folder, 'root/containers', id, 'upper/etc/file'), 'left');
+	const removed = join(bed.folder, 'root/containers', `.removed-${id}`);
+	mkdirSync(join(removed, 'upper'), { recursive: true });
 	mkdirSync(join(bed.folder, 'root/sandboxes', id));
 	writeFileSync(join(bed.folder, 'root/sandboxes', id, 'hosts'), 'left');
 	await bed.images.lease('sha256:x', id);
 	writeFileSync(join(bed.folder, 'state/shims/0123456789abcdef0123.sock'), '');
 	await bed.start();
 	assert.deepEqual(bed.leftObjects(), []);
+	assert.ok(!existsSync(removed));
 });
 
 test('a shim that no record owns is ended', async () => {

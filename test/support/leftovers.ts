@@ -1,6 +1,7 @@
 /** What an instance has on the machine, found without asking the daemon's own code. */
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
 	addressesOf,
 	cgroupsNamed,
@@ -55,6 +56,14 @@ export function strangersOf(living: Living): string[] {
 		...strangeFiles(living),
 		...strangeLeases(living),
 	];
+}
+
+const LOOKS = 40;
+
+/** The same, when what goes on behind the answers has ended: what removed containers wrote, the work of a killed launcher. */
+export async function lastingStrangersOf(living: Living): Promise<string[]> {
+	for (let look = 0; look < LOOKS && strangersOf(living).length > 0; look++) await sleep(50);
+	return strangersOf(living);
 }
 
 /** Whether a text names what lives: its id, or the twenty digits of it that a socket's name has. */

@@ -1,12 +1,18 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isHalfWritten } from '#base/atomic-file.ts';
+import { REMOVED } from '../../store/records.ts';
 import type { Finding } from './finding.ts';
 import { isOwned, modifiedMs, namesIn, type Scene } from './scene.ts';
 
 /** Folders, sockets and half-written files of ours without an owner. */
 export async function findFiles(scene: Scene): Promise<readonly Finding[]> {
-	const found = await Promise.all([lostFolders(scene), lostSockets(scene), halfWritten(scene)]);
+	const found = await Promise.all([
+		lostFolders(scene),
+		removedLayers(scene),
+		lostSockets(scene),
+		halfWritten(scene),
+	]);
 	return found.flat();
 }
 
@@ -51,7 +57,7 @@ async function lostFolders({ config, owned }: Scene): Promise<readonly Finding[]
 		},
 	];
 	const findings = places.map(async ({ folder, kind, owners, why, fix }) => {
-		const names = (await namesIn(folder)).filter((name) => !owners.has(name));
+		const names = (await namesIn(folder)).filter((name) => !owners.has(name) && !name.startsWith(REMOVED));
 		return await Promise.all(
 			names.map(async (name) => {
 				const path = join(folder, name);
@@ -60,6 +66,17 @@ async function lostFolders({ config, owned }: Scene): Promise<readonly Finding[]
 		);
 	});
 	return (await Promise.all(findings)).flat();
+}
+
+/** What removed containers wrote, which leaves the disk behind the answers. */
+async function removedLayers({ config, daemonRuns }: Scene): Promise<readonly Finding[]> {
+	const folder = join(config.root, 'containers');
+	const names = (await namesIn(folder)).filter((name) => name.startsWith(REMOVED));
+	const who = daemonRuns ? 'the daemon is still removing it' : 'the daemon ended before all of it was gone';
+	const why = `it holds what a removed container wrote; ${who}`;
+	return await Promise.all(
+		names.map((name) => onDisk('removed layer', join(folder, name), why, 'removes what is left of it')),
+	);
 }
 
 /** Longest host name of the kernel's. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { isId } from '#base/ids.ts';
+import { REMOVED } from '../../store/records.ts';
 import type { Finding } from './finding.ts';
 import { modifiedMs, namesIn, type Scene, type Unfinished } from './scene.ts';
 
@@ -47,7 +48,7 @@ async function strangeFolders(
 	return await Promise.all(
 		strange.map(async (name) => {
 			const path = join(folder, name);
-			const isRemoved = name.startsWith('.removed-');
+			const isRemoved = name.startsWith(REMOVED);
 			return {
 				kind: isRemoved ? 'removed folder' : 'strange folder',
 				name: path,

@@ -1,4 +1,5 @@
-import { rm, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { internal, messageOf, unavailable } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { withRollback } from '#base/rollback.ts';
@@ -125,7 +126,7 @@ export class BuiltinProvider implements NetworkProvider {
 		if (allocation === undefined) return await this.#removeOwn(sandboxId);
 		// Before another sandbox can have what this one held: the poststop hook may be run again.
 		await this.#forgetRemovePlan(folder);
-		if (!(await this.#isDetached(folder))) return this.#detach(allocation);
+		if (!this.#isDetached(folder)) return this.#detach(allocation);
 		this.#ledger.free(sandboxId);
 		return '';
 	}
@@ -163,8 +164,8 @@ export class BuiltinProvider implements NetworkProvider {
 	}
 
 	/** The poststop hook ran, and no set-up since, which may have put the host ports back. */
-	async #isDetached(folder: string): Promise<boolean> {
-		const file = await stat(networkFiles(folder).removeResult).catch(() => undefined);
+	#isDetached(folder: string): boolean {
+		const file = statSync(networkFiles(folder).removeResult, { throwIfNoEntry: false });
 		return file !== undefined && file.mtimeMs > this.#setUpAtMs;
 	}
 
