@@ -44,8 +44,6 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 		'grpc.max_receive_message_length': options.maxMessageBytes,
 		'grpc.max_send_message_length': options.maxMessageBytes,
 		'grpc.max_concurrent_streams': MAX_STREAMS_OF_A_CONNECTION,
-		// Its records of every call could only be read over an admin service, which is not served.
-		'grpc.enable_channelz': 0,
 	});
 	addServices(server, options.dispatcher, stopping.signal);
 	await bind(server, options.address);
