@@ -1,6 +1,5 @@
-/** The CRI v1 contract: the proto file, its types, and the list of RPCs. Imports nothing of Gantry. */
-import { fileURLToPath } from 'node:url';
-
+/** The CRI v1 contract: its messages, their bytes, and the list of RPCs. Imports nothing of Gantry. */
+export { decodeMessage, encodeMessage } from './codec.ts';
 export { RPCS, type RpcShapes } from './rpcs.ts';
 export type * from './types.ts';
 
@@ -15,17 +14,7 @@ export type StreamRpcName = {
 /** RPCs that answer once. */
 export type UnaryRpcName = Exclude<RpcName, StreamRpcName>;
 
-/** Path of the generated proto file. */
-export const PROTO_PATH = fileURLToPath(new URL('api.proto', import.meta.url));
-/** The proto package and the two services. */
+/** The proto package of both services. */
 export const PROTO_PACKAGE = 'runtime.v1';
-/** Decode every field, keep the contract's names, enums as their names, 64-bit integers as decimal text. */
-export const PROTO_OPTIONS = {
-	keepCase: true,
-	longs: String,
-	enums: String,
-	defaults: true,
-	oneofs: false,
-} as const;
 /** All RPC names. */
 export const RPC_NAMES = Object.keys(RPCS) as readonly RpcName[];

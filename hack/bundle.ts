@@ -47,6 +47,8 @@ await build({
 	banner: {
 		js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
 	},
+	// @grpc/grpc-js asks for it only when its own state is to be served over gRPC, which is not done here.
+	external: ['@grpc/proto-loader'],
 	plugins: [sourceUrls],
 	logLevel: 'warning',
 });

@@ -34,6 +34,8 @@ test('fenced packages stay behind their fence', () => {
 		check({ 'runtime/x.ts': "import { spawn } from 'node:child_process';" })[0] ?? '',
 		/starts a process/,
 	);
+	assert.match(check({ 'src/x.ts': "import { get } from 'node:http';" })[0] ?? '', /fetch/);
+	assert.deepEqual(check({ 'src/x.ts': "import type { Server } from 'node:http';" }), []);
 	assert.match(
 		check({ 'src/x.ts': "const k = await import('@kubernetes/client-node');" })[0] ?? '',
 		/Kubernetes/,

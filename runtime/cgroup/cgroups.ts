@@ -108,10 +108,10 @@ class CgroupTree implements Cgroups {
 	}
 
 	async find(parent: string, matches: (name: string) => boolean): Promise<readonly string[]> {
-		const found = await Promise.all(
-			this.layout.hierarchies.map(async ({ folder }) => await childCgroups(join(folder, parent))),
-		);
-		const names = new Set(found.flat().filter((name) => matches(basename(name))));
+		const names = new Set<string>();
+		for (const { folder } of this.layout.hierarchies)
+			for (const name of await childCgroups(join(folder, parent)))
+				if (matches(basename(name))) names.add(name);
 		return [...names].map((name) => join('/', parent, name)).toSorted();
 	}
 }

@@ -1,6 +1,6 @@
 import { invalidArgument, messageOf } from '#base/errors.ts';
 import type { ContainerConfig, PodSandboxConfig, RestorePodRequest } from '#cri-api';
-import { asRequest } from '../server/grpc-requests.ts';
+import { asRequest } from '../server/as-request.ts';
 import type { Shape } from '../store/shape.ts';
 
 /** Configs of documents that anyone may have written become what a request could have brought, or are refused. */

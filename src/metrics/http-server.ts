@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fromSystemError, messageOf } from '#base/errors.ts';
+import { createServer } from '#base/http.ts';
 import { splitHostPort } from '../config/kinds.ts';
 import type { Metrics } from './metrics.ts';
 

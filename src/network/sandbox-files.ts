@@ -1,6 +1,5 @@
 /** The files of the network in a sandbox's folder. */
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf } from '#base/errors.ts';
@@ -56,9 +55,12 @@ export const writePlan = (path: string, steps: readonly NetStep[]): void =>
 	replaceFile(path, encodeBody('NET_APPLY', { netns_path: '', steps }));
 
 /** Whether the file holds exactly this plan. */
-export async function isPlan(path: string, steps: readonly NetStep[]): Promise<boolean> {
-	const bytes = await readFile(path).catch(() => undefined);
-	return bytes?.equals(encodeBody('NET_APPLY', { netns_path: '', steps })) ?? false;
+export function isPlan(path: string, steps: readonly NetStep[]): boolean {
+	try {
+		return readFileSync(path).equals(encodeBody('NET_APPLY', { netns_path: '', steps }));
+	} catch {
+		return false;
+	}
 }
 
 export async function readPlan(path: string): Promise<readonly NetStep[] | undefined> {

@@ -2,22 +2,14 @@
 import {
 	type Client,
 	credentials,
-	loadPackageDefinition,
 	Metadata,
+	makeClientConstructor,
 	type ServiceError,
 	status,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import { type Condition, StatusError } from '#base/errors.ts';
-import {
-	PROTO_OPTIONS,
-	PROTO_PACKAGE,
-	PROTO_PATH,
-	RPCS,
-	type RpcShapes,
-	type StreamRpcName,
-	type UnaryRpcName,
-} from '#cri-api';
+import { RPCS, type RpcShapes, type StreamRpcName, type UnaryRpcName } from '#cri-api';
+import { type ServiceName, serviceOf } from './grpc-services.ts';
 
 export interface ClientCallOptions {
 	/** Milliseconds until the call is given up with DEADLINE_EXCEEDED. Default: none. */
@@ -58,23 +50,19 @@ export function createCriClient(address: string): CriClient {
 	};
 }
 
-type Services = Record<'RuntimeService' | 'ImageService', Service>;
+type Services = Record<ServiceName, Service>;
 
 function connect(address: string): Services {
-	const loaded = loadPackageDefinition(loadSync(PROTO_PATH, PROTO_OPTIONS));
-	const folder = PROTO_PACKAGE.split('.').reduce<unknown>(
-		(at, part) => (at as Record<string, unknown>)[part],
-		loaded,
-	);
-	const constructors = folder as Record<keyof Services, new (...args: unknown[]) => Service>;
 	const options = {
 		'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
 		'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
 		// Without this an authority is made of the socket's path, which some servers refuse.
 		'grpc.default_authority': 'localhost',
 	};
-	const make = (name: keyof Services) =>
-		new constructors[name](address, credentials.createInsecure(), options);
+	const make = (name: ServiceName): Service => {
+		const Constructor = makeClientConstructor(serviceOf(name), name);
+		return new Constructor(address, credentials.createInsecure(), options) as unknown as Service;
+	};
 	return { RuntimeService: make('RuntimeService'), ImageService: make('ImageService') };
 }
 

@@ -1,7 +1,6 @@
 /** The gRPC side of the daemon: both CRI services on one Unix socket. What a call means is the dispatcher's matter. */
 import { type EventEmitter, once } from 'node:events';
 import {
-	loadPackageDefinition,
 	Metadata,
 	Server,
 	ServerCredentials,
@@ -13,10 +12,10 @@ import {
 	type UntypedHandleCall,
 	type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import { cancelled, deadlineExceeded, fromSystemError, StatusError } from '#base/errors.ts';
-import { PROTO_OPTIONS, PROTO_PACKAGE, PROTO_PATH, RPC_NAMES, RPCS, type RpcName } from '#cri-api';
+import { RPCS, type RpcName } from '#cri-api';
 import type { Dispatcher } from './dispatch.ts';
+import { serviceOf } from './grpc-services.ts';
 import { type ListWriter, listWriter } from './list-bytes.ts';
 import { freeSocketPath, pathOfAddress, protectSocket } from './socket-file.ts';
 
@@ -69,20 +68,10 @@ async function stop(server: Server, stopping: AbortController, graceMs: number):
 	clearTimeout(timer);
 }
 
-interface LoadedServices {
-	readonly [service: string]: { readonly service: ServiceDefinition };
-}
-
 function addServices(server: Server, dispatcher: Dispatcher, stopping: AbortSignal): void {
-	const loaded = loadPackageDefinition(loadSync(PROTO_PATH, PROTO_OPTIONS));
-	const services = PROTO_PACKAGE.split('.').reduce<object>(
-		(at, part) => (at as Record<string, object>)[part] ?? {},
-		loaded,
-	);
-	for (const [name, { service }] of Object.entries(services as LoadedServices)) {
-		if (service === undefined) continue;
+	for (const service of [serviceOf('RuntimeService'), serviceOf('ImageService')]) {
 		const lists = listWriters(service);
-		server.addService(writingLists(service, lists), implementationOf(name, lists, dispatcher, stopping));
+		server.addService(writingLists(service, lists), implementationOf(service, lists, dispatcher, stopping));
 	}
 }
 
@@ -105,12 +94,12 @@ const writingLists = (service: ServiceDefinition, lists: ListWriters): ServiceDe
 	);
 
 function implementationOf(
-	service: string,
+	service: ServiceDefinition,
 	lists: ListWriters,
 	dispatcher: Dispatcher,
 	stopping: AbortSignal,
 ): UntypedServiceImplementation {
-	const names = RPC_NAMES.filter((name) => RPCS[name].service === service);
+	const names = Object.keys(service) as RpcName[];
 	return Object.fromEntries(
 		names.map((name) => [
 			name,

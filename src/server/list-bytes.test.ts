@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadSync } from '@grpc/proto-loader';
-import { PROTO_OPTIONS, PROTO_PACKAGE, PROTO_PATH, RPCS, type RpcName } from '#cri-api';
+import type { RpcName } from '#cri-api';
+import { methodOf } from './grpc-services.ts';
 import { type ListWriter, listWriter } from './list-bytes.ts';
 
-type Method = { responseSerialize(message: object): Buffer; responseDeserialize(bytes: Buffer): object };
-
-function methodOf(name: RpcName): Method {
-	const services = loadSync(PROTO_PATH, PROTO_OPTIONS);
-	const service = services[`${PROTO_PACKAGE}.${RPCS[name].service}`] as unknown as Record<string, Method>;
-	return service[name] ?? assert.fail(`no ${name}`);
-}
-
-function writerOf(name: RpcName, serialize: Method['responseSerialize']): ListWriter {
+function writerOf(name: RpcName, serialize: (message: object) => Buffer): ListWriter {
 	return listWriter(name, serialize) ?? assert.fail(`${name} is no list`);
 }
 

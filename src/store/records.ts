@@ -1,5 +1,5 @@
-import { mkdirSync, renameSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isHalfWritten, removeHalfWritten, replaceFile } from '#base/atomic-file.ts';
 import { dataLoss, errnoOf, fromSystemError, messageOf } from '#base/errors.ts';
@@ -7,6 +7,7 @@ import { changing } from '#base/fault-points.ts';
 import { isId } from '#base/ids.ts';
 import type { Log } from '#base/log.ts';
 import { removeTree } from '#base/remove-tree.ts';
+import { inTurns, Turn } from '#base/turns.ts';
 import { fromJson, toJson } from './json.ts';
 import { integer, object, oneOf, type Shape, text } from './shape.ts';
 
@@ -40,7 +41,7 @@ export interface ReadRecords<T> {
 
 /**
  * One `record.json` per object, in a folder of its own: FOLDER/ID/record.json. On tmpfs, so never fsynced, and
- * written at once.
+ * written and read at once.
  */
 export class Records<T> {
 	readonly #folder: string;
@@ -120,8 +121,13 @@ export class Records<T> {
 		const folders = entries
 			.filter((entry) => entry.isDirectory() || isId(entry.name))
 			.map(({ name }) => name);
-		const kept = await Promise.all(folders.map(async (name) => ((await this.#sweep(name)) ? [] : [name])));
-		return await this.#readEach(kept.flat());
+		const kept: string[] = [];
+		const turn = new Turn();
+		for (const name of folders) {
+			if (!(await this.#sweep(name))) kept.push(name);
+			if (turn.isOver) await turn.pass();
+		}
+		return await this.#readEach(kept);
 	}
 
 	/** As `readAll`, for someone who only looks while another may be writing: nothing is removed, nothing made. */
@@ -134,7 +140,7 @@ export class Records<T> {
 	}
 
 	async #readEach(ids: readonly string[]): Promise<ReadRecords<T>> {
-		const read = await Promise.all(ids.map((id) => this.#read(id)));
+		const read = await inTurns(ids, (id) => this.#read(id));
 		return {
 			records: read.filter((item) => 'value' in item),
 			unreadable: read.filter((item) => 'why' in item),
@@ -145,20 +151,16 @@ export class Records<T> {
 	async #sweep(name: string): Promise<boolean> {
 		const path = join(this.#folder, name);
 		// The record is the first thing in a folder, so without it nothing has been made.
-		const files = await readdir(path).catch((error: unknown) => {
-			// A file in the place of the folder: whatever it is, nobody has removed the object.
-			if (errnoOf(error) === 'ENOTDIR') return ['.'];
-			throw error;
-		});
+		const files = filesIn(path);
 		const isOver = name.startsWith(REMOVED) || files.every(isHalfWritten);
 		if (isOver) removeTree(path);
-		else if (!files.includes('.')) await removeHalfWritten(path);
+		else if (files.some(isHalfWritten)) await removeHalfWritten(path);
 		return isOver;
 	}
 
-	async #read(id: string): Promise<StoredRecord<T> | UnreadableRecord> {
+	#read(id: string): StoredRecord<T> | UnreadableRecord {
 		try {
-			const json = fromJson(await readFile(join(this.folderOf(id), 'record.json'), 'utf8'));
+			const json = fromJson(readFileSync(join(this.folderOf(id), 'record.json'), 'utf8'));
 			const version = (json as { version?: unknown } | null)?.version;
 			if (version !== VERSION) throw dataLoss(`its version is ${String(version)}, expected ${VERSION}`);
 			const record = this.#shape(json, 'record');
@@ -169,5 +171,15 @@ export class Records<T> {
 		} catch (error) {
 			return { id, why: `the record of ${this.#kind} ${id} cannot be read: ${messageOf(error)}` };
 		}
+	}
+}
+
+function filesIn(folder: string): readonly string[] {
+	try {
+		return readdirSync(folder);
+	} catch (error) {
+		// A file in the place of the folder: whatever it is, nobody has removed the object.
+		if (errnoOf(error) === 'ENOTDIR') return ['.'];
+		throw error;
 	}
 }

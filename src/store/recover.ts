@@ -1,3 +1,4 @@
+import { allOf } from '#base/all-of.ts';
 import { removeHalfWritten } from '#base/atomic-file.ts';
 import { resumeInterrupted } from '../checkpoint/interrupted.ts';
 import { discardsEnded } from '../container/discard-layer.ts';
@@ -37,9 +38,12 @@ export async function takeOver(daemon: Daemon): Promise<Half> {
  * noted, because new objects have no published owner for a while, either.
  */
 export async function prepareChanges(daemon: Daemon, half: Half): Promise<Unfinished> {
-	const orphans = await findOrphans(daemon, half);
-	await renewLeases(daemon);
-	await daemon.network.restore(await livingNetworks(daemon, half));
+	const living = await livingNetworks(daemon, half);
+	const [orphans] = await allOf([
+		findOrphans(daemon, half),
+		renewLeases(daemon),
+		daemon.network.restore(living),
+	]);
 	return { half, orphans };
 }
 

@@ -1,6 +1,7 @@
 /** The HTTP side of an upgrade: what the client offers, and how it is accepted or refused. */
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { STATUS_CODES } from '#base/http.ts';
 
 const SPDY = 'SPDY/3.1';
 /** Kubernetes' own header for protocols within SPDY; may come several times. */

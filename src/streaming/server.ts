@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { type AddressInfo, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { fromSystemError, messageOf } from '#base/errors.ts';
+import { createServer } from '#base/http.ts';
 import type { Log } from '#base/log.ts';
 import { splitHostPort } from '../config/kinds.ts';
 import type { Config } from '../config/types.ts';

@@ -11,13 +11,23 @@ import {
 } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { status } from '@grpc/grpc-js';
-import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import { type Condition, StatusError } from '#base/errors.ts';
-import { PROTO_OPTIONS, PROTO_PACKAGE, PROTO_PATH, RPCS, type RpcShapes, type UnaryRpcName } from '#cri-api';
+import {
+	decodeMessage,
+	encodeMessage,
+	PROTO_PACKAGE,
+	RPC_NAMES,
+	RPCS,
+	type RpcName,
+	type RpcShapes,
+	type UnaryRpcName,
+} from '#cri-api';
 
 export interface LeanOptions {
 	/** Milliseconds until the call is given up. Default 60,000. */
 	readonly timeoutMs?: number;
+	/** Called when the last byte of the answer has come, before it is decoded. */
+	readonly onAnswer?: () => void;
 }
 
 /** The unary calls; a client with streams has them too. */
@@ -29,8 +39,6 @@ export type UnaryCri = {
 };
 export type LeanCri = UnaryCri & { close(): void };
 
-type Method = MethodDefinition<object, object>;
-
 const TIMEOUT_MS = 60_000;
 /** Before each message: whether it is compressed, and its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 const PREFIX_BYTES = 5;
@@ -38,22 +46,11 @@ const PREFIX_BYTES = 5;
 /** Connects with the first call. Calls fail with the server's StatusError, and with UNAVAILABLE where nobody listens. */
 export function connectLean(address: string): LeanCri {
 	const connection = new Connection(address.replace('unix://', ''));
-	const calls = methods().map(([name, method]) => [
+	const calls = RPC_NAMES.filter((name) => !RPCS[name].serverStream).map((name) => [
 		name,
-		(request: object = {}, { timeoutMs = TIMEOUT_MS }: LeanOptions = {}) =>
-			connection.call(method, request, timeoutMs),
+		(request: object = {}, options: LeanOptions = {}) => connection.call(name, request, options),
 	]);
 	return { ...Object.fromEntries(calls), close: () => connection.close() } as LeanCri;
-}
-
-function methods(): [string, Method][] {
-	const loaded = loadSync(PROTO_PATH, PROTO_OPTIONS);
-	return Object.entries(RPCS)
-		.filter(([, { serverStream }]) => !serverStream)
-		.map(([name, { service }]) => {
-			const definition = loaded[`${PROTO_PACKAGE}.${service}`] as unknown as Record<string, Method>;
-			return [name, definition[name] as Method];
-		});
 }
 
 class Connection {
@@ -64,15 +61,18 @@ class Connection {
 		this.#path = path;
 	}
 
-	call(method: Method, request: object, timeoutMs: number): Promise<object> {
+	async call(name: RpcName, request: object, options: LeanOptions): Promise<object> {
+		const rpc = RPCS[name];
+		const path = `/${PROTO_PACKAGE}.${rpc.service}/${name}`;
 		const stream = this.#open().request({
 			':method': 'POST',
-			':path': method.path,
+			':path': path,
 			'content-type': 'application/grpc',
 			te: 'trailers',
 		});
-		stream.end(withPrefix(method.requestSerialize(request)));
-		return answerTo(stream, method, timeoutMs);
+		stream.end(withPrefix(encodeMessage(rpc.request, request)));
+		const answer = await answerTo(stream, path, options);
+		return decodeMessage(rpc.response, answer);
 	}
 
 	close(): void {
@@ -96,12 +96,17 @@ function withPrefix(message: Buffer): Buffer {
 	return framed;
 }
 
-function answerTo(stream: ClientHttp2Stream, method: Method, timeoutMs: number): Promise<object> {
-	const { promise, resolve, reject } = Promise.withResolvers<object>();
+/** The bytes of its message. */
+function answerTo(
+	stream: ClientHttp2Stream,
+	path: string,
+	{ timeoutMs = TIMEOUT_MS, onAnswer }: LeanOptions,
+): Promise<Buffer> {
+	const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
 	const chunks: Buffer[] = [];
 	let ending: IncomingHttpHeaders = {};
 	const timer = setTimeout(() => {
-		reject(new StatusError('DEADLINE_EXCEEDED', `${method.path}: no answer within ${timeoutMs} ms`));
+		reject(new StatusError('DEADLINE_EXCEEDED', `${path}: no answer within ${timeoutMs} ms`));
 		stream.close(constants.NGHTTP2_CANCEL);
 	}, timeoutMs);
 	// A call that fails at once has no trailers: its status is in the headers.
@@ -113,18 +118,19 @@ function answerTo(stream: ClientHttp2Stream, method: Method, timeoutMs: number):
 	});
 	stream.on('data', (chunk: Buffer) => chunks.push(chunk));
 	stream.once('error', (cause) =>
-		reject(new StatusError('UNAVAILABLE', `${method.path}: ${cause.message}`, { cause })),
+		reject(new StatusError('UNAVAILABLE', `${path}: ${cause.message}`, { cause })),
 	);
 	stream.once('close', () => {
 		clearTimeout(timer);
-		const failure = failureIn(ending, method);
+		onAnswer?.();
+		const failure = failureIn(ending, path);
 		if (failure !== undefined) reject(failure);
-		else resolve(method.responseDeserialize(Buffer.concat(chunks).subarray(PREFIX_BYTES)));
+		else resolve(Buffer.concat(chunks).subarray(PREFIX_BYTES));
 	});
 	return promise;
 }
 
-function failureIn(ending: IncomingHttpHeaders, { path }: Method): StatusError | undefined {
+function failureIn(ending: IncomingHttpHeaders, path: string): StatusError | undefined {
 	const code = Number(ending['grpc-status'] ?? status.UNAVAILABLE);
 	if (code === status.OK) return undefined;
 	const words = decodeURIComponent(String(ending['grpc-message'] ?? 'the connection has ended'));

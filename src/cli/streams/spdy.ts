@@ -1,6 +1,6 @@
-import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { addAbortSignal, type Duplex } from 'node:stream';
+import { request as httpRequest } from '#base/http.ts';
 import { type ConnectOptions, readBody, refusal, trusting, unreachable } from './connect.ts';
 
 /** Asks for SPDY/3.1 at a streaming URL; what is returned carries its frames. UNAVAILABLE when nobody answers at the URL, or its certificate is not trusted; what the server says when it refuses. */

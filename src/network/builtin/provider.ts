@@ -223,7 +223,7 @@ export class BuiltinProvider implements NetworkProvider {
 	async #mendRemovePlan(folder: string, allocation: Allocation): Promise<void> {
 		const { removePlan } = networkFiles(folder);
 		const steps = detachSteps(this.#options.instance, allocation);
-		if (await isPlan(removePlan, steps)) return;
+		if (isPlan(removePlan, steps)) return;
 		this.#options.log.warn('a network plan was damaged or given up and is written anew', {
 			path: removePlan,
 		});

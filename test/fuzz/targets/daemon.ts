@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { decodeMessage, encodeMessage } from '../../../cri-api/index.ts';
 import { documentedConfig } from '../../../src/config/document.ts';
 import { settingsOfFile, settingsOfText } from '../../../src/config/settings.ts';
 import { parseGroup, parsePasswd } from '../../../src/container/accounts.ts';
@@ -12,7 +13,7 @@ import { resolveUser } from '../../../src/container/users.ts';
 import { cgroupParent } from '../../../src/sandbox/cgroup-parent.ts';
 import { sandboxShape } from '../../../src/sandbox/record.ts';
 import { fromJson, toJson } from '../../../src/store/json.ts';
-import { ofText } from '../target.ts';
+import { ofText, type Target } from '../target.ts';
 
 const TOML = documentedConfig().replace(/^#(?=[a-z_]+ = )/gm, '');
 const settings = ofText({
@@ -155,9 +156,42 @@ const parent = ofText({
 	run: (text) => assert.doesNotMatch(cgroupParent(text, 'gantry'), /\/\.\.?(\/|$)|\/\/|\n/),
 });
 
+const REQUESTS = ['RunPodSandboxRequest', 'CreateContainerRequest'] as const;
+const linux = {
+	resources: {
+		cpu_shares: -1,
+		unified: { a: 'b' },
+		hugepage_limits: [{ page_size: '2MB', limit: 2n ** 63n }],
+	},
+	security_context: {
+		run_as_user: { value: 5 },
+		supplemental_groups: [1, -1],
+		seccomp: { profile_type: 'Localhost' },
+	},
+} as const;
+const criMessages: Target = {
+	seeds: [
+		encodeMessage('RunPodSandboxRequest', {
+			config: { metadata: { name: 'n', attempt: 1 }, labels: { a: 'b' }, port_mappings: [{ host_port: 80 }] },
+			runtime_handler: 'x',
+		}),
+		encodeMessage('CreateContainerRequest', { pod_sandbox_id: 'i', config: { command: ['a', 'ü'], linux } }),
+	],
+	tokens: ['\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01', '\x0a\x00', '\x0b', '\x09'],
+	run(input) {
+		for (const name of REQUESTS) {
+			const message = decodeMessage(name, input);
+			const again = decodeMessage(name, encodeMessage(name, message));
+			assert.ok(isDeepStrictEqual(again, message), 'it comes back as something else');
+		}
+	},
+	refuses: (error) => error instanceof RangeError,
+};
+
 export const DAEMON = {
 	settings,
 	json,
+	'cri-messages': criMessages,
 	records,
 	accounts,
 	'log-path': logPath,
