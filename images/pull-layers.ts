@@ -47,10 +47,18 @@ interface OneLayer {
  */
 const SYNC_PATIENCE_MS = 5000;
 
+/**
+ * What this many compressed bytes have become is written while the rest comes: the disk would do nothing meanwhile, and
+ * all would wait for it at the end. Not more often, for the same reason as above.
+ */
+const WRITE_BEHIND_BYTES = 16 * 1024 ** 2;
+
 /** Brings the layers of images that are not here yet, several at once over all pulls. */
 export class LayerBringer {
 	readonly #options: LayerBringerOptions;
 	readonly #slots: Semaphore;
+	/** Compressed bytes that came since. */
+	#unwrittenBytes = 0;
 
 	constructor(options: LayerBringerOptions) {
 		this.#options = options;
@@ -148,6 +156,12 @@ export class LayerBringer {
 		const { pool, files, limits, retryDelayMs } = this.#options;
 		const { digest, size } = layer;
 		const reference = formatReference(request.reference);
+		let before = 0;
+		const came = (doneBytes: number): void => {
+			this.#writeBehind(doneBytes - before);
+			before = doneBytes;
+			onProgress(doneBytes);
+		};
 		const job = {
 			kind: 'layer',
 			reference,
@@ -161,9 +175,16 @@ export class LayerBringer {
 		} as const;
 		return pool.run(job, {
 			signal: request.signal,
-			onProgress,
+			onProgress: came,
 			apply: (ops) => changing('layer.files', () => files.applyFiles(root, ops)),
 		});
+	}
+
+	#writeBehind(bytes: number): void {
+		this.#unwrittenBytes += bytes;
+		if (this.#unwrittenBytes < WRITE_BEHIND_BYTES) return;
+		this.#unwrittenBytes = 0;
+		this.#options.snapshots.writeBehind();
 	}
 }
 

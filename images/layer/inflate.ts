@@ -2,7 +2,10 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 
 type Decoder = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
 
-const OUTPUT_CHUNK = 128 * 1024;
+/** Large, for each step is a way to a thread and back, on which the one or the other waits. */
+const INPUT_CHUNK = 256 * 1024;
+const OUTPUT_CHUNK = 512 * 1024;
+const OPTIONS = { chunkSize: OUTPUT_CHUNK, highWaterMark: OUTPUT_CHUNK };
 const GZIP = Buffer.from([0x1f, 0x8b]);
 const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 /** A zstd stream may begin with a skippable frame (RFC 8878, 3.1.2): 0x184D2A50 to 0x184D2A5F. */
@@ -24,9 +27,9 @@ export function isInflateError(error: unknown): boolean {
 }
 
 function decoderFor(head: Buffer): Decoder | undefined {
-	if (head.subarray(0, 2).equals(GZIP)) return createGunzip({ chunkSize: OUTPUT_CHUNK });
+	if (head.subarray(0, 2).equals(GZIP)) return createGunzip(OPTIONS);
 	const skippable = head.subarray(1).equals(ZSTD_SKIPPABLE) && ((head[0] ?? 0) & 0xf0) === 0x50;
-	if (head.equals(ZSTD) || skippable) return createZstdDecompress({ chunkSize: OUTPUT_CHUNK });
+	if (head.equals(ZSTD) || skippable) return createZstdDecompress(OPTIONS);
 	return undefined;
 }
 
@@ -58,11 +61,26 @@ async function* decoded(decoder: Decoder, chunks: AsyncIterable<Buffer>): AsyncG
 }
 
 async function feed(decoder: Decoder, chunks: AsyncIterable<Buffer>): Promise<void> {
-	for await (const chunk of chunks) {
+	for await (const chunk of gathered(chunks)) {
 		if (decoder.destroyed) return;
 		if (!decoder.write(chunk)) await drained(decoder);
 	}
 	decoder.end();
+}
+
+/** The same bytes in fewer pieces. */
+async function* gathered(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+	let held: Buffer[] = [];
+	let bytes = 0;
+	for await (const chunk of chunks) {
+		held.push(chunk);
+		bytes += chunk.length;
+		if (bytes < INPUT_CHUNK) continue;
+		yield Buffer.concat(held, bytes);
+		held = [];
+		bytes = 0;
+	}
+	if (bytes > 0) yield Buffer.concat(held, bytes);
 }
 
 function drained(decoder: Decoder): Promise<void> {

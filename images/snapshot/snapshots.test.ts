@@ -97,6 +97,22 @@ test('a failure leaves nothing; who shared it tries alone', async () => {
 	assert.equal(readdirSync(root).length, 1);
 });
 
+test('a layer whose bytes an earlier sync could not write is not committed', async () => {
+	const snapshots = await open();
+	const sync = files.syncFileSystem;
+	files.syncFileSystem = () => Promise.reject(new Error('lost'));
+	const losing = async (target: string) => {
+		const filled = await fill(target);
+		snapshots.writeBehind();
+		await new Promise(setImmediate);
+		files.syncFileSystem = sync;
+		return filled;
+	};
+	await assert.rejects(snapshots.ensure(request(0, losing), never), /lost/);
+	assert.deepEqual(readdirSync(root), []);
+	await snapshots.ensure(request(0, fill), never);
+});
+
 test('opening removes interrupted work and keeps unreadable records', async () => {
 	const first = await open();
 	const { folder: whole } = await first.ensure(request(0, fill), never);

@@ -120,6 +120,14 @@ export class Snapshots {
 		await this.#sync.run();
 	}
 
+	/**
+	 * Has what is unpacked so far written to the disk, so that the sync which a layer waits for finds less to do. If that
+	 * fails, the layers that are under way fail.
+	 */
+	writeBehind(): void {
+		this.#sync.run().catch(() => {});
+	}
+
 	/** Forgets a snapshot and removes its files. Missing is fine. */
 	async remove(chainId: string): Promise<void> {
 		const snapshot = this.#known.get(chainId);
@@ -175,13 +183,14 @@ export class Snapshots {
 		settled.promise.catch(() => {});
 		this.#settled.set(request.chainId, settled);
 		this.#busy.add(folder);
+		const failedSyncs = this.#sync.failures;
 		try {
 			await changing('layer.folder', () => makeLayerRoot(files));
 			const { impliedFolders } = await changing('layer.unpack', () => request.unpack(files, signal));
 			const record = await this.#prepare(request, folder, files, impliedFolders);
 			settled.resolve(files);
 			await request.beforeSync?.();
-			await changing('layer.sync', () => this.#sync.run());
+			await changing('layer.sync', () => this.#sync.run(failedSyncs));
 			await this.#parentCommitted(request.parents.at(-1));
 			signal.throwIfAborted();
 			return await this.#commit(record, folder, files);

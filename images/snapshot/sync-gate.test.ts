@@ -26,3 +26,15 @@ test('whoever asks while one runs gets the next one, together', async () => {
 	runs[3]?.resolve();
 	await fifth;
 });
+
+test('a run that failed is a failure of what was under way, and of nothing that began later', async () => {
+	const results = [new Error('lost'), undefined, undefined];
+	const gate = new SyncGate(async () => {
+		const failure = results.shift();
+		if (failure !== undefined) throw failure;
+	});
+	const before = gate.failures;
+	await assert.rejects(gate.run(), /lost/);
+	await assert.rejects(gate.run(before), /lost/);
+	await gate.run(gate.failures);
+});

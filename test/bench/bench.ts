@@ -6,6 +6,7 @@ import { Samples } from './figures.ts';
 import { measureKernel } from './kernel.ts';
 import { measureLogs } from './logs.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
+import { moveToOwnDisk } from './own-disk.ts';
 import type { Part } from './part.ts';
 import { runParts } from './parts.ts';
 import { fetchPeer } from './peer-endpoint.ts';
@@ -73,5 +74,7 @@ function startOver(options: BenchOptions, args: readonly string[]): Promise<numb
 
 const args = process.argv.slice(2);
 const options = optionsOrUsage(args);
-if (options !== undefined && isPrivateMachine()) await bench(options);
-else if (options !== undefined) process.exitCode = await startOver(options, args);
+if (options !== undefined && isPrivateMachine()) {
+	moveToOwnDisk();
+	await bench(options);
+} else if (options !== undefined) process.exitCode = await startOver(options, args);

@@ -1,7 +1,8 @@
 /** Debian's containerd as an endpoint, run by hack/peer-containerd in a temporary folder. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { removeCgroup } from './cgroups.ts';
@@ -23,14 +24,15 @@ export function fetchPeer(folder: string): void {
 	});
 }
 
-/** Starts it in that folder and waits until it answers. It pulls `sandboxImage` when it is first needed. */
-export async function startPeer(folder: string, sandboxImage: string): Promise<Endpoint> {
+/** Starts it from those packages and waits until it answers. It pulls `sandboxImage` when it is first needed. */
+export async function startPeer(packages: string, sandboxImage: string): Promise<Endpoint> {
 	const cgroup = `${machineName()}p`;
+	const folder = mkdtempSync(join(tmpdir(), 'bench-peer-'));
 	const address = `unix://${join(folder, 'cri.sock')}`;
 	const logFolder = join(folder, 'logs');
 	mkdirSync(logFolder);
 	writeCniConf(folder, 'peer0', '10.202.0.0/16');
-	let child = spawnPeer(folder, sandboxImage);
+	let child = spawnPeer(packages, folder, sandboxImage);
 	const cri = connectLean(address);
 	const stopDaemon = async (): Promise<void> => {
 		child.kill('SIGTERM');
@@ -56,7 +58,7 @@ export async function startPeer(folder: string, sandboxImage: string): Promise<E
 		daemonPid: () => child.pid ?? 0,
 		stopDaemon,
 		async startDaemon() {
-			child = spawnPeer(folder, sandboxImage);
+			child = spawnPeer(packages, folder, sandboxImage);
 		},
 		remove,
 	};
@@ -70,9 +72,9 @@ export async function startPeer(folder: string, sandboxImage: string): Promise<E
 	return endpoint;
 }
 
-function spawnPeer(folder: string, sandboxImage: string): ChildProcess {
+function spawnPeer(packages: string, folder: string, sandboxImage: string): ChildProcess {
 	const log = openSync(join(folder, 'daemon.log'), 'a');
-	const child = spawn(SCRIPT, ['run', folder, sandboxImage], { stdio: ['ignore', log, log] });
+	const child = spawn(SCRIPT, ['run', packages, folder, sandboxImage], { stdio: ['ignore', log, log] });
 	closeSync(log);
 	return child;
 }

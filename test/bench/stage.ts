@@ -15,8 +15,8 @@ export interface Stage {
 	remove(): Promise<void>;
 }
 
-/** `peerFolder` is that of fetchPeer; without it there is no peer. */
-export async function setStage(peerFolder: string | undefined): Promise<Stage> {
+/** `peerPackages` is the folder of fetchPeer; without it there is no peer. */
+export async function setStage(peerPackages: string | undefined): Promise<Stage> {
 	const endpoints: Endpoint[] = [];
 	const registry = await startRegistry();
 	const remove = async (): Promise<void> => {
@@ -28,7 +28,7 @@ export async function setStage(peerFolder: string | undefined): Promise<Stage> {
 	try {
 		const image = await pushBusybox(registry);
 		endpoints.push(await startGantry('builtin'), await startGantry('cni'));
-		if (peerFolder !== undefined) endpoints.push(await startPeer(peerFolder, await pushPause(registry)));
+		if (peerPackages !== undefined) endpoints.push(await startPeer(peerPackages, await pushPause(registry)));
 		for (const { cri } of endpoints) await cri.PullImage({ image: { image } });
 		return { registry, endpoints, image, remove };
 	} catch (cause) {

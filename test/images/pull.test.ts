@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, mock, test } from 'node:test';
 import type { Image, ImageStore, PullProgress } from '../../images/index.ts';
 import { busyboxEntries, type Registry, startRegistry } from '../support/registry.ts';
 import { openTestStore } from './store.ts';
@@ -259,4 +260,17 @@ test('equal pulls share one transfer; different ones run side by side', async ()
 	assert.equal(pulls, 2);
 	assert.deepEqual(new Set(images.map((image) => image.id)), new Set([a.imageId, b.imageId]));
 	assert.deepEqual(await opened.store.garbage(), []);
+});
+
+test('a large layer is written to the disk while the rest of it comes; bytes that are lost there fail the pull', async () => {
+	const layers = [{ entries: [{ name: 'large', data: randomBytes(20 * 1024 ** 2) }] }];
+	const { reference } = await registry.pushImage({ name: 'large', layers });
+	await using opened = await openTestStore();
+	const sync = mock.method(opened.launcher, 'syncFileSystem');
+	sync.mock.mockImplementationOnce(() => Promise.reject(new Error('lost')));
+	await assert.rejects(opened.store.pull(reference), /lost/);
+	assert.equal(opened.store.list().length, 0);
+	sync.mock.resetCalls();
+	await opened.store.pull(reference);
+	assert.equal(sync.mock.callCount(), 3, 'beside those of the layer and of the image');
 });
