@@ -29,6 +29,8 @@ export function moveToOwnDisk(): void {
 		execFileSync('mount', ['-t', 'ext4', '-o', 'loop,noinit_itable', file, disk]);
 		process.env.TMPDIR = disk;
 	} catch (error) {
-		console.error(`bench: no disk of its own, everything is on that of ${folder}: ${(error as Error).message}`);
+		console.error(
+			`bench: no disk of its own, everything is on that of ${folder}: ${(error as Error).message}`,
+		);
 	}
 }
