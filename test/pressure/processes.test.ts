@@ -72,9 +72,9 @@ test('of the launcher and the shims: no pod and no container, but what runs goes
 		await exhausted(cri.PullImage({ image: { image } }), 'EAGAIN');
 		await cri.StopContainer({ container_id: ends, timeout: 10 });
 		assert.equal(await stage.stateOf(ends), 'CONTAINER_EXITED 7 Error');
-		await exhausted(cri.RemoveContainer({ container_id: ends }), 'EAGAIN');
+		// What has ended is taken away without a process of its own.
+		await cri.RemoveContainer({ container_id: ends });
 	}
-	await cri.RemoveContainer({ container_id: ends });
 	await cri.RemovePodSandbox({ pod_sandbox_id: await stage.runPod('refused') });
 	await cri.PullImage({ image: { image } });
 	await cri.RemoveImage({ image: { image } });
