@@ -31,13 +31,6 @@ import { stopSignalOf } from './stop-signal.ts';
 import type { ContainerMetadata, ContainerStatus } from './types.ts';
 import { imageVolumes, type Volume } from './volumes.ts';
 
-/**
- * Nothing of a writable layer outlives its container, let alone the node's power: to sync it is to wait for nothing.
- * Without this the end of each container writes back all that anybody has written to the disk (overlay's umount calls
- * sync_filesystem(upper)), as does each file that is copied up.
- */
-const OVERLAY_OPTIONS = 'volatile';
-
 /** Whose processes take the place of the program. */
 export interface Restored {
 	readonly criu: string;
@@ -183,7 +176,7 @@ async function createOptions(
 		bundle: join(metadata.folder, 'bundle'),
 		spec: containerSpec(input),
 		...takenFromSandbox(input),
-		overlay: { lowers, upper: join(folder, 'upper'), work: join(folder, 'work'), options: OVERLAY_OPTIONS },
+		overlay: { lowers, upper: join(folder, 'upper'), work: join(folder, 'work') },
 		...(input.images.length > 0 && { images }),
 		folders: [...(await layerFolders(folder, tree, volumes, input.sandbox.namespaces.user)), ...folders],
 		...(logPath === '' ? {} : { log: { path: logPath, lineMax: daemon.config.runtime.logLineMaxBytes } }),
