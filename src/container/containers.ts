@@ -107,16 +107,11 @@ export class Containers {
 		return after;
 	}
 
-	/**
-	 * Writes the record of what is published now, or of a `change` that will be. It is true even if it cannot be
-	 * written: that is only logged.
-	 */
-	trySave(id: string, change: Partial<ContainerStatus> = {}): void {
+	/** Writes the record of what is published now. It is true even if it cannot be written: that is only logged. */
+	trySave(id: string): void {
 		const container = this.#containers.get(id);
 		if (container === undefined) return;
-		const { metadata, status } = container;
-		const phase = status.removing ? 'removing' : 'made';
-		this.records.trySave(id, phase, { metadata, status: { ...status, ...change } });
+		this.records.trySave(id, container.status.removing ? 'removing' : 'made', container);
 	}
 
 	/** Forgets the container. */

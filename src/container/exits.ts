@@ -16,8 +16,8 @@ export async function containerExited(daemon: Daemon, exit: ExitRecord): Promise
 	using _held = await daemon.containers.locks.acquire(exit.id);
 	const container = daemon.containers.get(exit.id);
 	if (container === undefined || container.status.finishedAtNs !== undefined) return;
-	const nothingLeft = killWhatIsLeft(daemon, container);
-	await finish(daemon, container, exit.exitedAtNs, await endingOf(daemon, container, exit), nothingLeft);
+	const [ending] = await Promise.all([endingOf(daemon, container, exit), killWhatIsLeft(daemon, container)]);
+	await finish(daemon, container, exit.exitedAtNs, ending);
 }
 
 /** Its shim is gone, and with it the exit code unless the shim had written it: what still runs of it is killed. */
@@ -54,22 +54,20 @@ async function exitOf({ log }: Daemon, { metadata, status }: Container): Promise
 	}
 }
 
-/** Sets the end, once and for all: noted at once, and told to everyone when `nothingLeft` of it runs. */
+/** Sets the end, once and for all. */
 export async function finish(
 	daemon: Daemon,
 	{ metadata }: Container,
 	atNs: bigint,
 	ending: Ending,
-	nothingLeft: Promise<void> = Promise.resolve(),
 ): Promise<void> {
 	const { containers, events, log } = daemon;
 	const { id, sandboxId } = metadata;
-	const end = { ...ending, finishedAtNs: atNs, startUntold: !containers.isStartTold(id) };
-	await changing('exit.record', () => containers.trySave(id, end));
-	await nothingLeft;
-	containers.update(id, end);
+	containers.update(id, { ...ending, finishedAtNs: atNs, startUntold: !containers.isStartTold(id) });
 	log.info('container ended', { sandbox: sandboxId, container: id, ...ending });
+	// At once, with the status: the shim's exit record is on the file system already.
 	events.publish({ type: 'CONTAINER_STOPPED_EVENT', sandboxId, containerId: id, atNs });
+	await changing('exit.record', () => containers.trySave(id));
 }
 
 async function endingOf(
