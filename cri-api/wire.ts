@@ -72,7 +72,8 @@ export class WireWriter {
 
 	/** What `write` writes, with its length before it. */
 	delimited(write: () => void): void {
-		this.#makeRoom(1);
+		// For any length: were the buffer exchanged when that is written, what lies behind it would be lost.
+		this.#makeRoom(10);
 		const lengthAt = this.#at++;
 		write();
 		const length = this.#at - lengthAt - 1;

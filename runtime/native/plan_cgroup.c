@@ -124,11 +124,15 @@ int op_cgroup_remove_run(struct plan *plan, const struct op *op, struct failure 
 	if (fs.f_type != CGROUP_SUPER_MAGIC && fs.f_type != CGROUP2_SUPER_MAGIC)
 		return fail(failure, EINVAL, "%s is not in a cgroup hierarchy", arguments.path);
 	uint64_t deadline = monotonic_ns() + (uint64_t)arguments.timeout_ms * 1000000u;
+	if (plan->at_once) {
+		if (rmdir(arguments.path) == 0 || errno == ENOENT) return 0;
+		return fail(failure, errno, "cannot remove the cgroup %s at once", arguments.path);
+	}
 	/* EBUSY for a moment after the last process ended: the kernel takes it out of its groups late. */
 	for (long pause = 100;; pause = pause < 10000 ? pause * 2 : 10000) {
 		int result = remove_group(arguments.path);
 		if (result == 0) return 0;
-		if (result != -EBUSY || plan->at_once || monotonic_ns() >= deadline)
+		if (result != -EBUSY || monotonic_ns() >= deadline)
 			return fail(failure, -result, "cannot remove the cgroup %s", arguments.path);
 		sleep_us(pause);
 	}

@@ -45,7 +45,8 @@ int kill_all(const struct container *container, int signal)
 	if (folder < 0) return errno == ENOENT ? 0 : -errno;
 	struct met met = {0};
 	int found = cgroup_signal(folder, container->cgroup_v2, signal, false, &met);
-	/* What is being killed cannot fork any more: who meets nobody else has killed them all. */
+	/* What is being killed cannot fork any more, so that it pays to look again only while there are new ones. A child that
+	 * was just being made may be missed: the teardown plan kills again. */
 	for (int round = 2; found > 0 && met.news && signal == SIGKILL && round <= ROUNDS; round++)
 		found = cgroup_signal(folder, container->cgroup_v2, signal, round == ROUNDS, &met);
 	return found < 0 ? found : 0;

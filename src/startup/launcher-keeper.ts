@@ -59,8 +59,9 @@ export class LauncherKeeper implements Launcher {
 	applyFiles: Launcher['applyFiles'] = async (...args) => (await this.#current).applyFiles(...args);
 	removeTree: Launcher['removeTree'] = (...args) => this.#twice((launcher) => launcher.removeTree(...args));
 	treeUsage: Launcher['treeUsage'] = (...args) => this.#twice((launcher) => launcher.treeUsage(...args));
-	syncFileSystem: Launcher['syncFileSystem'] = (...args) =>
-		this.#twice((launcher) => launcher.syncFileSystem(...args));
+	/** Once: the kernel tells of lost bytes only once, and it may have told the launcher that ended. */
+	syncFileSystem: Launcher['syncFileSystem'] = async (...args) =>
+		(await this.#current).syncFileSystem(...args);
 	lockFile: Launcher['lockFile'] = async (...args) => (await this.#current).lockFile(...args);
 	teardown: Launcher['teardown'] = (...args) => this.#twice((launcher) => launcher.teardown(...args));
 	enterCgroups: Launcher['enterCgroups'] = async (...args) => (await this.#current).enterCgroups(...args);
