@@ -319,7 +319,13 @@ withCriu(
 );
 
 withCriu('a restore goes on when its client leaves, and a retry gets the result', async () => {
-	const checkpoint_path = await saved([counter()], ([id = '']) => countsBeyond(id, 3));
+	// The default profile of one instance is none of another's.
+	const unconfined = counter({
+		linux: {
+			security_context: { ...GIVEN.linux?.security_context, apparmor: { profile_type: 'Unconfined' } },
+		},
+	});
+	const checkpoint_path = await saved([unconfined], ([id = '']) => countsBeyond(id, 3));
 	const hold = join(bed.folder, 'hold');
 	const slow = join(bed.folder, 'slow-criu');
 	const wait = `if [ "$1" = restore ]; then touch ${hold}.began; while [ -e ${hold} ]; do sleep 0.01; done; fi`;
@@ -333,7 +339,8 @@ withCriu('a restore goes on when its client leaves, and a retry gets the result'
 	const restore = (signal?: AbortSignal) =>
 		slowBed.cri.RestorePod({ checkpoint_path, config }, signal && { signal });
 	const lost = failureOf(restore(leaving.signal));
-	await until('CRIU restores', () => existsSync(`${hold}.began`));
+	const refused = lost.then(({ message }) => assert.fail(`it ended before CRIU restored: ${message}`));
+	await Promise.race([until('CRIU restores', () => existsSync(`${hold}.began`)), refused]);
 	leaving.abort();
 	assert.equal((await lost).condition, 'CANCELLED');
 	const other = failureOf(slowBed.cri.RunPodSandbox({ config }));
