@@ -124,7 +124,7 @@ class LauncherClient implements Launcher {
 		const { program } = await explained('compile the seccomp profile', () =>
 			this.#connection.request('SECCOMP', request, 'FILTER'),
 		);
-		return simplifyFilter(Buffer.from(program));
+		return await simplifyFilter(Buffer.from(program));
 	}
 
 	async applyNetwork(netnsPath: string, steps: readonly NetStep[]): Promise<readonly NetResult[]> {

@@ -1,3 +1,4 @@
+import type { Turn } from '#base/turns.ts';
 import type { Decision, Decisions } from './decisions.ts';
 import {
 	AND,
@@ -13,8 +14,10 @@ import {
 } from './instructions.ts';
 import { chooseByRange, HIGHEST } from './ranges.ts';
 
-/** Many times what the default profile takes. The daemon does nothing else meanwhile. */
+/** Many times what the default profile takes. */
 const STEPS_MAX = 500_000;
+/** For one number: what is done at once, within a turn. */
+const STEPS_OF_CALL_MAX = 10_000;
 /** Of instructions that depend on arguments, one after the other: each is a call within a call. */
 const DEPTH_MAX = 1000;
 
@@ -26,8 +29,12 @@ export class NotUnderstood extends Error {}
  * asked, then the number, then what the program asks of the arguments. Two programs that differ only in how they get
  * there are one decision.
  */
-export function evaluate(program: readonly Instruction[], decisions: Decisions): Decision {
-	return new Evaluation(program, decisions).whole();
+export async function evaluate(
+	program: readonly Instruction[],
+	decisions: Decisions,
+	turn: Turn,
+): Promise<Decision> {
+	return await new Evaluation(program, decisions, turn).whole();
 }
 
 /** `last`: the highest value up to which, from `a` on, the comparison holds as it does for `a`. */
@@ -58,28 +65,39 @@ const from = (first: number): Value => ({ first, last: HIGHEST });
 class Evaluation {
 	readonly #program: readonly Instruction[];
 	readonly #decisions: Decisions;
-	#steps = 0;
+	readonly #turn: Turn;
+	#stepsBefore = 0;
+	#stepsOfCall = 0;
 
-	constructor(program: readonly Instruction[], decisions: Decisions) {
+	constructor(program: readonly Instruction[], decisions: Decisions, turn: Turn) {
 		this.#program = program;
 		this.#decisions = decisions;
+		this.#turn = turn;
 	}
 
-	whole(): Decision {
-		const decision = chooseByRange((first) => {
+	async whole(): Promise<Decision> {
+		const decision = await chooseByRange(async (first) => {
 			const arch = from(first);
-			return { decision: this.#ofArch(arch), last: arch.last };
+			return { decision: await this.#ofArch(arch), last: arch.last };
 		}, this.#decisions);
 		return this.#decisions.step(LOAD, ARCH_OFFSET, decision);
 	}
 
-	#ofArch(arch: Value): Decision {
-		const decision = chooseByRange((first) => {
+	async #ofArch(arch: Value): Promise<Decision> {
+		const decision = await chooseByRange(async (first) => {
+			if (this.#turn.isOver) await this.#turn.pass();
 			const number = from(first);
-			// The kernel begins with 0 in the accumulator.
-			return { decision: this.#follow({ arch, number, kept: new Map() }, 0, from(0)), last: number.last };
+			return { decision: this.#ofCall({ arch, number, kept: new Map() }), last: number.last };
 		}, this.#decisions);
 		return this.#decisions.step(LOAD, NUMBER_OFFSET, decision);
+	}
+
+	#ofCall(call: Call): Decision {
+		this.#stepsBefore += this.#stepsOfCall;
+		this.#stepsOfCall = 0;
+		if (this.#stepsBefore > STEPS_MAX) throw new NotUnderstood('it takes too long');
+		// The kernel begins with 0 in the accumulator.
+		return this.#follow(call, 0, from(0));
 	}
 
 	/** What is left of the program for a call; `a`: the accumulator, undefined for something of an argument. */
@@ -120,7 +138,7 @@ class Evaluation {
 	}
 
 	#instruction(at: number): Instruction {
-		if (this.#steps++ > STEPS_MAX) throw new NotUnderstood('it takes too long');
+		if (this.#stepsOfCall++ > STEPS_OF_CALL_MAX) throw new NotUnderstood('it takes too long');
 		const instruction = this.#program[at];
 		if (instruction === undefined) throw new NotUnderstood('it does not end');
 		return instruction;

@@ -10,13 +10,13 @@ const LIST_MAX = 4;
  * The decision that a number in the accumulator leads to. `decide` says it for the numbers from one that it is given
  * to one that it names. However it cuts them into pieces, the same decisions make the same whole.
  */
-export function chooseByRange(
-	decide: (first: number) => { readonly decision: Decision; readonly last: number },
+export async function chooseByRange(
+	decide: (first: number) => Promise<{ readonly decision: Decision; readonly last: number }>,
 	decisions: Decisions,
-): Decision {
+): Promise<Decision> {
 	const all: Range[] = [];
 	for (let first = 0; first <= HIGHEST; ) {
-		const { decision, last } = decide(first);
+		const { decision, last } = await decide(first);
 		const before = all.at(-1);
 		if (before?.decision === decision) before.last = last;
 		else all.push({ first, last, decision });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { Turn } from '#base/turns.ts';
 import { assertSameAnswers, loadFilter } from '../../test/support/filter.ts';
 import { type Random, seeded } from '../../test/support/random.ts';
 import { Decisions } from './decisions.ts';
@@ -32,20 +34,20 @@ const allow = make(RETURN, ALLOW);
 const refuse = make(RETURN, EPERM);
 
 /** Written anew, though it may be longer. */
-function rewritten(program: Buffer): Buffer {
-	return encodeProgram(emit(evaluate(decodeProgram(program), new Decisions())));
+async function rewritten(program: Buffer): Promise<Buffer> {
+	return encodeProgram(emit(await evaluate(decodeProgram(program), new Decisions(), new Turn())));
 }
 const size = (program: Buffer) => program.length / filter(allow).length;
 
-test('neighbours with one answer become a range, whose bounds are all that is compared', () => {
+test('neighbours with one answer become a range, whose bounds are all that is compared', async () => {
 	const listed = Array.from({ length: 100 }, (_, index) => make(EQUAL, index + 50, 100 - index));
 	const program = filter(loadNumber, ...listed, refuse, allow);
-	const simplified = simplifyFilter(program);
+	const simplified = await simplifyFilter(program);
 	assert.equal(size(simplified), 5); // load, two bounds, two answers
 	assertSameAnswers(program, simplified, seeded(1));
 });
 
-test('the same answer for all is that answer', () => {
+test('the same answer for all is that answer', async () => {
 	const program = filter(
 		loadNumber,
 		make(GREATER, 7, 0, 1),
@@ -54,10 +56,10 @@ test('the same answer for all is that answer', () => {
 		make(EQUAL, X86, 0, 0),
 		allow,
 	);
-	assert.deepEqual(simplifyFilter(program), filter(allow));
+	assert.deepEqual(await simplifyFilter(program), filter(allow));
 });
 
-test('what depends on arguments is asked in the same way, and once for all numbers that ask it', () => {
+test('what depends on arguments is asked in the same way, and once for all numbers that ask it', async () => {
 	const question = (k: number) => [
 		make(LOAD, ARGUMENT_OFFSET + 4),
 		make(AND, 0xf0),
@@ -76,12 +78,12 @@ test('what depends on arguments is asked in the same way, and once for all numbe
 		...question(0x10),
 		allow,
 	);
-	const simplified = simplifyFilter(program);
+	const simplified = await simplifyFilter(program);
 	assert.ok(size(simplified) < 14, `${size(simplified)} instructions`);
 	assertSameAnswers(program, simplified, seeded(2));
 });
 
-test('every answer is kept with its data', () => {
+test('every answer is kept with its data', async () => {
 	const answers = [0, KILL, 0x00030000, EPERM, 0x00050fff, 0x7fc00000, 0x7ff01234, 0x7ffc0000, ALLOW];
 	const program = filter(
 		make(LOAD, ARCH_OFFSET),
@@ -95,7 +97,7 @@ test('every answer is kept with its data', () => {
 		]),
 		allow,
 	);
-	const simplified = simplifyFilter(program);
+	const simplified = await simplifyFilter(program);
 	assert.ok(simplified.length < program.length);
 	assertSameAnswers(program, simplified, seeded(3));
 	for (const [index, answer] of answers.entries())
@@ -132,7 +134,7 @@ for (const [what, program] of Object.entries({
 	),
 	'what is short already': filter(make(LOAD, ARCH_OFFSET), make(EQUAL, X86_64, 0, 1), allow, refuse),
 })) {
-	test(`a program stays as it is: ${what}`, () => assert.equal(simplifyFilter(program), program));
+	test(`a program stays as it is: ${what}`, async () => assert.equal(await simplifyFilter(program), program));
 }
 
 /** Ends in bounds, as all do that the kernel takes; most of it is reached in several ways. */
@@ -158,13 +160,25 @@ function randomProgram(random: Random): Buffer {
 	return encodeProgram([...program, allow]);
 }
 
-test('programs made at random answer as before', () => {
+test('other work has its turn meanwhile', async () => {
+	const listed = Array.from({ length: 1000 }, (_, index) => [make(EQUAL, index, 0, 1), make(RETURN, index)]);
+	let isDone = false;
+	const done = simplifyFilter(filter(loadNumber, ...listed.flat(), allow)).then(() => {
+		isDone = true;
+	});
+	let turns = 0;
+	for (; !isDone; turns++) await setImmediate();
+	await done;
+	assert.ok(turns > 5, `${turns} turns`);
+});
+
+test('programs made at random answer as before', async () => {
 	const random = seeded(Number(process.env.GANTRY_TEST_SEED ?? 5));
 	let understood = 0;
 	for (let round = 0; round < 40; round++) {
 		const program = randomProgram(random);
 		try {
-			assertSameAnswers(program, rewritten(program), random, []);
+			assertSameAnswers(program, await rewritten(program), random, []);
 			understood++;
 		} catch (error) {
 			if (!(error instanceof NotUnderstood)) throw error;

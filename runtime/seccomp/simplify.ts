@@ -1,3 +1,4 @@
+import { Turn } from '#base/turns.ts';
 import { Decisions } from './decisions.ts';
 import { emit } from './emit.ts';
 import { evaluate } from './evaluate.ts';
@@ -6,14 +7,17 @@ import { decodeProgram, encodeProgram } from './instructions.ts';
 /**
  * A seccomp filter that answers the same to every call, in fewer instructions: the kernel's time to install one grows
  * with them. The program itself when that does not make it shorter, or cannot be shown to answer the same.
+ * Done in turns of about a millisecond.
  */
-export function simplifyFilter(program: Buffer): Buffer {
+export async function simplifyFilter(program: Buffer): Promise<Buffer> {
 	try {
 		const decisions = new Decisions();
-		const meant = evaluate(decodeProgram(program), decisions);
+		const turn = new Turn();
+		const meant = await evaluate(decodeProgram(program), decisions, turn);
+		await turn.pass();
 		const shorter = encodeProgram(emit(meant));
 		// What a program means is one object, however it says it.
-		const isSame = evaluate(decodeProgram(shorter), decisions) === meant;
+		const isSame = (await evaluate(decodeProgram(shorter), decisions, turn)) === meant;
 		return isSame && shorter.length < program.length ? shorter : program;
 	} catch {
 		// Not understood. Whatever it is, the program works as it is, and a container is not to fail by this.

@@ -58,7 +58,7 @@ async function under(body: Message<'SECCOMP'>, ...calls: string[]): Promise<numb
 			.map(Number);
 	};
 	const program = Buffer.from((await launcher.ask('SECCOMP', body, 'FILTER')).program);
-	const [results, simplified] = [run(program), run(simplifyFilter(program))];
+	const [results, simplified] = [run(program), run(await simplifyFilter(program))];
 	assert.deepEqual(simplified, results);
 	return results;
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { Turn } from '#base/turns.ts';
 import type { OciSpec } from '../../../runtime/oci/spec.ts';
 import { validateSpec } from '../../../runtime/oci/validate.ts';
 import { lowerContainer } from '../../../runtime/plan/container.ts';
@@ -244,11 +245,12 @@ const seccompFilter: Target = {
 		]),
 	],
 	refuses: (error) => error instanceof NotUnderstood,
-	run(input) {
+	async run(input) {
 		const decisions = new Decisions();
-		const meant = evaluate(decodeProgram(input), decisions);
+		const turn = new Turn();
+		const meant = await evaluate(decodeProgram(input), decisions, turn);
 		const again = encodeProgram(emit(meant));
-		assert.equal(evaluate(decodeProgram(again), decisions), meant);
+		assert.equal(await evaluate(decodeProgram(again), decisions, turn), meant);
 	},
 };
 
