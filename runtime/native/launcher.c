@@ -16,6 +16,9 @@
 
 /* More running jobs than this, and the daemon's next request waits in its socket. */
 #define JOBS_MAX 256
+/* Answers that are longer than one read and have begun to come; the others wait in their sockets. Not one after the
+ * other: a job may be stopped in the middle of its own. */
+#define LONG_ANSWERS_MAX 4
 
 struct job_slot {
 	struct job_slot *next;
@@ -214,17 +217,26 @@ static int handle_request(void *context, struct conn *conn, const struct frame *
 
 /* ---- the loop */
 
+static bool has_begun(const struct job_slot *job) { return job->conn.in_size > 0; }
+
+static bool may_begin(const struct launcher *launcher)
+{
+	size_t begun = 0;
+	for (const struct job_slot *job = launcher->jobs; job; job = job->next) begun += has_begun(job);
+	return begun < LONG_ANSWERS_MAX;
+}
+
 /* While the daemon has not taken what was sent, nothing more is read, neither requests nor answers: memory stays bounded. */
 static size_t gather(struct launcher *launcher, struct pollfd *fds)
 {
 	bool waiting = conn_is_waiting(&launcher->conn);
-	bool full = launcher->job_count >= JOBS_MAX;
+	bool full = launcher->job_count >= JOBS_MAX, more = may_begin(launcher);
 	size_t count = 0;
 
 	fds[count++] = (struct pollfd){launcher->conn.fd, (short)(waiting ? POLLOUT : full ? 0 : POLLIN), 0};
 	fds[count++] = (struct pollfd){launcher->children, POLLIN, 0};
 	for (struct job_slot *job = launcher->jobs; job && !waiting; job = job->next)
-		if (job->conn.fd >= 0) fds[count++] = (struct pollfd){job->conn.fd, POLLIN, 0};
+		if (job->conn.fd >= 0 && (more || has_begun(job))) fds[count++] = (struct pollfd){job->conn.fd, POLLIN, 0};
 	return count;
 }
 
@@ -232,8 +244,8 @@ static void receive_answers(struct launcher *launcher, const struct pollfd *fds,
 {
 	for (struct job_slot *job = launcher->jobs; job; job = job->next)
 		for (size_t i = 2; i < count; i++)
-			if (fds[i].revents && fds[i].fd == job->conn.fd && !conn_is_waiting(&launcher->conn)) {
-				receive_answer(job);
+			if (fds[i].revents && fds[i].fd == job->conn.fd) {
+				if (!conn_is_waiting(&launcher->conn) && (has_begun(job) || may_begin(launcher))) receive_answer(job);
 				break;
 			}
 }
