@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeCgroup } from './cgroups.ts';
+import { makeCgroup, removeCgroup } from './cgroups.ts';
 import type { Endpoint } from './endpoint.ts';
 import { until } from './wait.ts';
 
@@ -15,13 +15,13 @@ export const CALLS = 'calls, one client';
 export const READY = 'pod ready';
 const SECCOMP = { profile_type: 'RuntimeDefault' } as const;
 const PAUSE = ['sleep', '100000'];
-const REMOVE_TIMEOUT_MS = 10_000;
+const END_TIMEOUT_MS = 10_000;
 
 export interface LivingPod {
 	readonly pod: string;
 	readonly container: string;
 	readonly logFolder: string;
-	/** Of the pod alone, as the kubelet has it; a runtime makes it and may leave it. */
+	/** Of the pod alone. The kubelet makes it and removes it. */
 	readonly cgroup: string;
 }
 
@@ -42,6 +42,7 @@ export async function startPod(
 		linux: { cgroup_parent: cgroup, security_context: { seccomp: SECCOMP } },
 	};
 	const { cri } = endpoint;
+	makeCgroup(cgroup);
 	return time(READY, async () => {
 		const run = await time('RunPodSandbox', () => cri.RunPodSandbox({ config }));
 		const pod_sandbox_id = run.pod_sandbox_id;
@@ -78,7 +79,7 @@ export async function endPod(endpoint: Endpoint, living: LivingPod, time: Time =
 	const { cri } = endpoint;
 	const { container: container_id, pod: pod_sandbox_id } = living;
 	await time('Stop + RemoveContainer', async () => {
-		await time('StopContainer(0)', () => cri.StopContainer({ container_id, timeout: 0n }));
+		await time('StopContainer(0)', () => stopContainer(endpoint, container_id));
 		await time('RemoveContainer', () => removeContainer(endpoint, container_id));
 	});
 	await time('Stop + RemovePodSandbox', async () => {
@@ -89,19 +90,37 @@ export async function endPod(endpoint: Endpoint, living: LivingPod, time: Time =
 	rmSync(living.logFolder, { recursive: true, force: true });
 }
 
-/** A runtime that has answered StopContainer too early is asked to stop again, in its own time. */
-async function removeContainer({ cri, stopsLate }: Endpoint, container_id: string): Promise<void> {
-	const isRemoved = async (): Promise<boolean> => {
+const stopContainer = (endpoint: Endpoint, container_id: string): Promise<void> =>
+	insist(endpoint, `the end of container ${container_id}`, /ttrpc: closed/, async () => {
+		await endpoint.cri.StopContainer({ container_id, timeout: 0n });
+	});
+
+function removeContainer(endpoint: Endpoint, container_id: string): Promise<void> {
+	let isFirst = true;
+	return insist(endpoint, `the removal of container ${container_id}`, /still running/, async () => {
+		if (!isFirst) await stopContainer(endpoint, container_id);
+		isFirst = false;
+		await endpoint.cri.RemoveContainer({ container_id });
+	});
+}
+
+/** A runtime that does not know yet what has ended, and says so by `notYet`, is asked again, in its own time. */
+async function insist(
+	{ stopsLate }: Endpoint,
+	what: string,
+	notYet: RegExp,
+	call: () => Promise<void>,
+): Promise<void> {
+	const isDone = async (): Promise<boolean> => {
 		try {
-			await cri.RemoveContainer({ container_id });
+			await call();
 			return true;
 		} catch (error) {
-			if (!stopsLate || !/still running/.test((error as Error).message)) throw error;
-			await cri.StopContainer({ container_id, timeout: 0n });
+			if (!stopsLate || !notYet.test((error as Error).message)) throw error;
 			return false;
 		}
 	};
-	await until(`the removal of container ${container_id}`, isRemoved, REMOVE_TIMEOUT_MS);
+	await until(what, isDone, END_TIMEOUT_MS);
 }
 
 /** A whole life. */

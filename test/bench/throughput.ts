@@ -7,7 +7,7 @@ const CLIENTS = [1, 4, 16];
 
 export async function measureThroughput(bench: Bench): Promise<void> {
 	const { options, endpoints, image, samples } = bench;
-	const [rounds, livesPerClient] = options.short ? [1, 1] : [3, 3];
+	const [rounds, livesPerClient] = options.short ? [1, 1] : [5, 3];
 	for (const clients of CLIENTS.filter((count) => count <= options.clients)) {
 		for (let round = -1; round < rounds; round++) {
 			for (const endpoint of inTurn(endpoints, round + 1)) {

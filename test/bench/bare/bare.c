@@ -23,11 +23,13 @@ static int name_pod(const struct bare *bare, int number, struct pod *pod)
 	return length < (int)sizeof pod->layer - 16 ? 0 : -ENAMETOOLONG;
 }
 
-/* The pod's own cgroup is the kubelet's to remove, and belongs to no call. */
+/* The pod's own cgroup is the kubelet's to make and to remove, and belongs to no call. */
 static int live(struct bare *bare, int number)
 {
 	struct pod pod;
 	int result = name_pod(bare, number, &pod);
+	if (result == 0) result = cgroup_make(&bare->cgroups, pod.cgroup);
+	if (result == 0) result = cgroup_hand_down(&bare->cgroups, pod.cgroup);
 	laps_start(bare->laps);
 	if (result == 0) result = sandbox_start(bare, &pod);
 	laps_start(bare->laps);
