@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { allOf } from '#base/all-of.ts';
 import { errnoOf, fromSystemError } from '#base/errors.ts';
 import { hostnameFile, hostsFile, resolvConf } from '../network/files.ts';
 import type { NetworkResult } from '../network/types.ts';
@@ -23,7 +24,7 @@ export async function writePodFiles(
 	} catch (error) {
 		throw fromSystemError(`Cannot make ${folder}`, error);
 	}
-	await Promise.all([
+	await allOf([
 		write(folder, 'resolvConf', dns),
 		write(folder, 'hostname', hostnameFile(hostname)),
 		write(folder, 'hosts', hosts),
