@@ -8,6 +8,7 @@ import type { RunningDaemon } from './daemon.ts';
 import { EXIT } from './exit-codes.ts';
 import { keepCompiledCode, useCompiledCode } from './startup/compiled-code.ts';
 import { refuseNewerData } from './startup/data-version.ts';
+import { collectGarbageEarly } from './startup/heap.ts';
 import { NewFolders } from './startup/new-folders.ts';
 import { VERSION } from './startup/version.ts';
 
@@ -40,6 +41,7 @@ async function main(sources: ConfigSources): Promise<void> {
 		process.exit(EXIT.failure);
 	});
 	keepCompiledCode();
+	collectGarbageEarly();
 }
 
 /** Ends the process with code 0; a start that fails ends it anyway. A second signal ends it at once. */
