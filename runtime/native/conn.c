@@ -50,6 +50,14 @@ static ssize_t frame_size(const uint8_t *data, size_t size)
 	return size < FRAME_HEADER_BYTES ? 0 : (ssize_t)(FRAME_HEADER_BYTES + payload);
 }
 
+size_t conn_peek(const struct conn *conn)
+{
+	uint8_t header[FRAME_HEADER_BYTES];
+	ssize_t n = recv(conn->fd, header, sizeof header, MSG_PEEK | MSG_DONTWAIT);
+	ssize_t size = n < 0 ? 0 : frame_size(header, (size_t)n);
+	return size < 0 ? 0 : (size_t)size;
+}
+
 static int hand_over(struct conn *conn, const uint8_t *data, size_t size, frame_handler handler, void *context)
 {
 	struct frame frame = {.body = {data + FRAME_HEADER_BYTES, data + size, false}};

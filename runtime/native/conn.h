@@ -46,6 +46,9 @@ void conn_close(struct conn *conn);
 /* Frees the buffers that are empty. */
 void conn_trim(struct conn *conn);
 
+/* The size of the frame that comes next, header included, of which nothing has been read; 0 when that is not known yet. */
+size_t conn_peek(const struct conn *conn);
+
 /* Reads once into `buffer` (CONN_READ_BYTES, may be shared by all connections) and hands over every frame that is
  * now whole. Answers 1: read something, 0: nothing there now (EAGAIN), -EPIPE: the other side closed,
  * -EPROTO: no frame of ours, or what the handler answered. */

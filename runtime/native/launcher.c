@@ -16,8 +16,8 @@
 
 /* More running jobs than this, and the daemon's next request waits in its socket. */
 #define JOBS_MAX 256
-/* Answers that are longer than one read and have begun to come; the others wait in their sockets. Not one after the
- * other: a job may be stopped in the middle of its own. */
+/* Answers that are longer than one read and are read at the same time; further ones wait in their sockets. Not one after
+ * the other: a job may be stopped in the middle of its own. */
 #define LONG_ANSWERS_MAX 4
 
 struct job_slot {
@@ -28,6 +28,7 @@ struct job_slot {
 	uint32_t request_id;
 	uint16_t request;
 	bool answered;
+	bool is_long; /* its answer is longer than one read */
 	struct launcher *launcher;
 };
 
@@ -67,6 +68,9 @@ static _Noreturn void child_main(int answer_fd, job_function carry_out, const st
 	syscall(SYS_close_range, LAUNCHER_FD + 1, ~0u, 0);
 	conn_init(&answer, LAUNCHER_FD);
 	carry_out(&body, &answer, frame->request_id);
+	/* A write that is stopped and continued takes only a part (signal(7)); the rest waits in the queue. */
+	while (conn_is_waiting(&answer) && conn_flush(&answer) > 0)
+		;
 	_exit(0);
 }
 
@@ -90,14 +94,15 @@ static int start_job(struct launcher *launcher, job_function carry_out, const st
 		return conn_send_failure(&launcher->conn, frame->request_id, &failure);
 	}
 	*job = (struct job_slot){
-		.next = launcher->jobs,
 		.pid = pid,
 		.request_id = frame->request_id,
 		.request = frame->type,
 		.launcher = launcher,
 	};
 	conn_init(&job->conn, sockets[0]);
-	launcher->jobs = job;
+	struct job_slot **end = &launcher->jobs; /* who comes first is heard first */
+	while (*end) end = &(*end)->next;
+	*end = job;
 	launcher->job_count++;
 	return 0;
 }
@@ -219,10 +224,10 @@ static int handle_request(void *context, struct conn *conn, const struct frame *
 
 static bool has_begun(const struct job_slot *job) { return job->conn.in_size > 0; }
 
-static bool may_begin(const struct launcher *launcher)
+static bool long_may_begin(const struct launcher *launcher)
 {
 	size_t begun = 0;
-	for (const struct job_slot *job = launcher->jobs; job; job = job->next) begun += has_begun(job);
+	for (const struct job_slot *job = launcher->jobs; job; job = job->next) begun += job->is_long && has_begun(job);
 	return begun < LONG_ANSWERS_MAX;
 }
 
@@ -230,14 +235,22 @@ static bool may_begin(const struct launcher *launcher)
 static size_t gather(struct launcher *launcher, struct pollfd *fds)
 {
 	bool waiting = conn_is_waiting(&launcher->conn);
-	bool full = launcher->job_count >= JOBS_MAX, more = may_begin(launcher);
+	bool full = launcher->job_count >= JOBS_MAX, may_begin = long_may_begin(launcher);
 	size_t count = 0;
 
 	fds[count++] = (struct pollfd){launcher->conn.fd, (short)(waiting ? POLLOUT : full ? 0 : POLLIN), 0};
 	fds[count++] = (struct pollfd){launcher->children, POLLIN, 0};
 	for (struct job_slot *job = launcher->jobs; job && !waiting; job = job->next)
-		if (job->conn.fd >= 0 && (more || has_begun(job))) fds[count++] = (struct pollfd){job->conn.fd, POLLIN, 0};
+		if (job->conn.fd >= 0 && (!job->is_long || may_begin || has_begun(job))) fds[count++] = (struct pollfd){job->conn.fd, POLLIN, 0};
 	return count;
+}
+
+/* One that has to wait is known for it from now on, and not polled again before its turn. */
+static bool may_receive(const struct launcher *launcher, struct job_slot *job)
+{
+	if (has_begun(job)) return true;
+	job->is_long = conn_peek(&job->conn) > CONN_READ_BYTES;
+	return !job->is_long || long_may_begin(launcher);
 }
 
 static void receive_answers(struct launcher *launcher, const struct pollfd *fds, size_t count)
@@ -245,7 +258,7 @@ static void receive_answers(struct launcher *launcher, const struct pollfd *fds,
 	for (struct job_slot *job = launcher->jobs; job; job = job->next)
 		for (size_t i = 2; i < count; i++)
 			if (fds[i].revents && fds[i].fd == job->conn.fd) {
-				if (!conn_is_waiting(&launcher->conn) && (has_begun(job) || may_begin(launcher))) receive_answer(job);
+				if (!conn_is_waiting(&launcher->conn) && may_receive(launcher, job)) receive_answer(job);
 				break;
 			}
 }

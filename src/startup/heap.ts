@@ -2,8 +2,8 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * From now on garbage is collected when there is a fifth more than what was in use, not up to four times as much, as
- * on machines with much memory. Not on the command line: code that was compiled with other flags is not used, neither
+ * From now on garbage is collected when the heap is about a fifth larger than what was in use, not up to four times as
+ * large, as on machines with much memory; that of the image workers, too. Not on the command line: code that was compiled with other flags is not used, neither
  * Node's own nor ours of the last start.
  */
 export function collectGarbageEarly(): void {

@@ -21,7 +21,8 @@ function makeBelow(parent: string, name: string): string {
 	if (existsSync(folder)) return folder;
 	mkdirSync(folder);
 	// v1: no process can join a group whose processors or memory nodes are none, as those of a new group are.
-	for (const file of ['cpuset.cpus', 'cpuset.mems'].filter((each) => existsSync(join(parent, each))))
+	if (existsSync(join(folder, 'cgroup.controllers'))) return folder;
+	for (const file of ['cpuset.cpus', 'cpuset.mems'].filter((each) => existsSync(join(folder, each))))
 		writeFileSync(join(folder, file), readFileSync(join(parent, file)));
 	return folder;
 }

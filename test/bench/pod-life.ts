@@ -111,16 +111,18 @@ async function insist(
 	notYet: RegExp,
 	call: () => Promise<void>,
 ): Promise<void> {
+	let refusal = '';
 	const isDone = async (): Promise<boolean> => {
 		try {
 			await call();
 			return true;
 		} catch (error) {
-			if (!stopsLate || !notYet.test((error as Error).message)) throw error;
+			refusal = (error as Error).message;
+			if (!stopsLate || !notYet.test(refusal)) throw error;
 			return false;
 		}
 	};
-	await until(what, isDone, END_TIMEOUT_MS);
+	await until(() => `${what} (${refusal})`, isDone, END_TIMEOUT_MS);
 }
 
 /** A whole life. */

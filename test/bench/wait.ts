@@ -6,16 +6,17 @@ import { connectLean, type UnaryCri } from './lean-client.ts';
 
 const POLL_MS = 2;
 
-/** Settles when `isTrue` is; throws after `timeoutMs`. */
+/** Settles when `isTrue` is; throws after `timeoutMs`. A `what` that is known only then is a function. */
 export async function until(
-	what: string,
+	what: string | (() => string),
 	isTrue: () => Promise<boolean>,
 	timeoutMs: number,
 	pollMs = POLL_MS,
 ) {
 	const end = performance.now() + timeoutMs;
 	while (!(await isTrue())) {
-		if (performance.now() > end) throw new Error(`${what}: not within ${timeoutMs} ms`);
+		if (performance.now() > end)
+			throw new Error(`${typeof what === 'string' ? what : what()}: not within ${timeoutMs} ms`);
 		await sleep(pollMs);
 	}
 }

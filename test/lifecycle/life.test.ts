@@ -51,7 +51,7 @@ test('a container that runs out of memory is OOMKilled; one whose child does is 
 	const linux = { resources: { memory_limit_in_bytes: 20 * 1024 * 1024 } };
 	// One process alone asks for memory: while a victim's memory is on its way back, the kernel kills another
 	// for a page that a second one wants (a writer into a pipe, for example).
-	const eat = 'dd if=/dev/zero of=/dev/null bs=60M';
+	const eat = 'dd if=/dev/zero of=/dev/null bs=60M count=1';
 	const eater = await ended({ command: ['sh', '-c', `exec ${eat}`], linux });
 	assert.deepEqual([eater.exit_code, eater.reason], [137, 'OOMKilled']);
 	const child = await ended({ command: ['sh', '-c', `${eat}; exit 3`], linux });

@@ -19,7 +19,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { encodeFrame, encodePlan, FrameDecoder } from '../../runtime/shim/codec.ts';
+import { encodeFrame, encodePlan, FrameDecoder, type Message } from '../../runtime/shim/codec.ts';
 import { MAX_FRAME_BYTES, PROTOCOL_VERSION } from '../../runtime/shim/schema.ts';
 import { refused, SHIM, TestLauncher, temporaryFolder, until } from './launcher.ts';
 
@@ -34,14 +34,14 @@ function childrenOf(pid: number): number[] {
 	}
 }
 
-/** Settles when the process has not had the processor for a while. */
+/** Settles when the process sleeps, and has for a while. */
 async function atRest(pid: number): Promise<void> {
 	const switches = (): string =>
 		readFileSync(`/proc/${pid}/status`, 'utf8').replace(
 			/^(?!voluntary_ctxt|nonvoluntary_ctxt|State).*\n/gm,
 			'',
 		);
-	for (let before = ''; before !== switches(); ) {
+	for (let before = ''; before !== switches() || !before.includes('S (sleeping)'); ) {
 		before = switches();
 		await new Promise((resolve) => setTimeout(resolve, 200));
 	}
@@ -267,35 +267,57 @@ test('requests whose fields cannot be read are refused one by one', async () => 
 	assert.deepEqual([...new Set(answers)], [74]);
 });
 
-test('a daemon that does not read its answers does not make the launcher grow', async () => {
-	await using launcher = await TestLauncher.start();
+const LONG = 2_000_000;
+/** Asks for so many programs that end at the same moment, each with a long answer, while nobody takes them. */
+async function longAnswers(launcher: TestLauncher, count: number): Promise<Promise<Message<'RAN'>>[]> {
 	using folder = temporaryFolder();
 	const gate = join(folder.path, 'gate');
 	execFileSync('mkfifo', [gate]);
-	const open = openSync(gate, 'r+');
+	const file = openSync(gate, 'r+');
 	const body = {
-		argv: ['/bin/sh', '-c', `read go < ${gate}; exec head -c 2000000 /dev/zero`],
+		argv: ['/bin/sh', '-c', `read go < ${gate}; exec head -c ${LONG} /dev/zero`],
 		env: ['PATH=/usr/bin:/bin'],
 		cwd: '',
 		stdin: new Uint8Array(),
 		timeout_ms: 0,
-		max_output: 1 << 22,
+		max_output: 2 * LONG,
 		namespaces: [],
 		outlives: 0,
 	};
-	const all = Array.from({ length: 60 }, () => launcher.ask('RUN', body, 'RAN'));
+	const all = Array.from({ length: count }, () => launcher.ask('RUN', body, 'RAN'));
 	const programs = () => childrenOf(launcher.pid).flatMap(childrenOf);
-	await until(() => programs().length === all.length);
+	await until(() => programs().length === count);
 	launcher.socket.pause();
-	writeSync(open, '\n'.repeat(all.length));
+	writeSync(file, '\n'.repeat(count));
 	await until(() => programs().length === 0);
+	closeSync(file);
 	await atRest(launcher.pid);
+	return all;
+}
+
+test('a daemon that does not read its answers does not make the launcher grow', async () => {
+	await using launcher = await TestLauncher.start();
+	const all = await longAnswers(launcher, 60);
 	const kilobytes = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${launcher.pid}/status`, 'utf8'))?.[1]);
 	launcher.socket.resume();
-	for (const ran of await Promise.all(all)) assert.equal(ran.stdout.length, 2_000_000);
-	closeSync(open);
+	for (const ran of await Promise.all(all)) assert.equal(ran.stdout.length, LONG);
 	/* The answers are 120 MB in all; it holds the few that have begun to come and the one that waits to be taken. */
 	if (!SHIM.includes('sanitize')) assert.ok(kilobytes < 20_000, `${kilobytes} KiB`);
+});
+
+test('jobs that are stopped in the middle of long answers keep no short one waiting, and lose nothing', async () => {
+	await using launcher = await TestLauncher.start();
+	const all = await longAnswers(launcher, 12);
+	const jobs = childrenOf(launcher.pid);
+	assert.ok(jobs.length > 4, `${jobs.length} jobs are left`);
+	for (const pid of jobs) process.kill(pid, 'SIGSTOP');
+	try {
+		launcher.socket.resume();
+		assert.equal((await launcher.run(['/bin/true'])).exit_code, 0);
+	} finally {
+		for (const pid of jobs) process.kill(pid, 'SIGCONT');
+	}
+	for (const ran of await Promise.all(all)) assert.equal(ran.stdout.length, LONG);
 });
 
 test('the launcher ignores what a terminal or a service manager sends to the whole group', async () => {

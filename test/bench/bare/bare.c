@@ -29,7 +29,6 @@ static int live(struct bare *bare, int number)
 	struct pod pod;
 	int result = name_pod(bare, number, &pod);
 	if (result == 0) result = cgroup_make(&bare->cgroups, pod.cgroup);
-	if (result == 0) result = cgroup_hand_down(&bare->cgroups, pod.cgroup);
 	laps_start(bare->laps);
 	if (result == 0) result = sandbox_start(bare, &pod);
 	laps_start(bare->laps);

@@ -20,7 +20,8 @@ static const char *const MASKED[] = {
 
 static int prepare(struct bare *bare, struct pod *pod)
 {
-	int result = cgroup_make(&bare->cgroups, pod->sandbox_cgroup);
+	int result = cgroup_hand_down(&bare->cgroups, pod->cgroup);
+	if (result == 0) result = cgroup_make(&bare->cgroups, pod->sandbox_cgroup);
 	lap(bare->laps, SANDBOX_CGROUPS);
 	if (result == 0) result = cgroup_limit_cpu(&bare->cgroups, pod->sandbox_cgroup);
 	if (result == 0) result = cgroup_deny_devices(&bare->cgroups, pod->sandbox_cgroup, &bare->devices);

@@ -16,7 +16,7 @@ static const struct {
 	enum phase phase;
 	const char *name;
 } STAGES[STAGE_COUNT] = {
-	[SANDBOX_CGROUPS] = {RUN_SANDBOX, "cgroups of the pod and the sandbox"},
+	[SANDBOX_CGROUPS] = {RUN_SANDBOX, "cgroups of the sandbox"},
 	[SANDBOX_LIMITS] = {RUN_SANDBOX, "limits and device rules"},
 	[SANDBOX_NETNS] = {RUN_SANDBOX, "network namespace"},
 	[SANDBOX_VETH] = {RUN_SANDBOX, "veth pair"},
