@@ -1,7 +1,7 @@
 /** What runs beside the daemon dies or vanishes: the launcher, shims at any moment, the whole state folder. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { examine } from '../../src/cli/doctor/look.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { systemCgroup } from '../../src/startup/system-cgroup.ts';
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts';
+import { childrenOf, read } from '../support/machine.ts';
 import { busyboxEntries, startRegistry } from '../support/registry.ts';
 import { until } from '../support/until.ts';
 import { TestBed } from './harness.ts';
@@ -214,20 +215,11 @@ for (const [what, vanish] of Object.entries(VANISHINGS))
 
 function shimsAndChildren(instance: string): number[] {
 	const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-	const shims = pids.filter((pid) => {
+	const shims = pids.map(Number).filter((pid) => {
 		const words = read(`/proc/${pid}/cmdline`).split('\0');
 		return words[1] === 'shim' && words.includes(instance);
 	});
-	const children = shims.flatMap((pid) => read(`/proc/${pid}/task/${pid}/children`).trim().split(' '));
-	return [...shims, ...children.filter((pid) => pid !== '')].map(Number);
-}
-
-function read(path: string): string {
-	try {
-		return readFileSync(path, 'utf8');
-	} catch {
-		return '';
-	}
+	return [...shims, ...shims.flatMap(childrenOf)];
 }
 
 async function doctor({ folder, instance }: TestDaemon): ReturnType<typeof examine> {

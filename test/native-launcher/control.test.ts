@@ -21,18 +21,10 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { encodeFrame, encodePlan, FrameDecoder, type Message } from '../../runtime/shim/codec.ts';
 import { MAX_FRAME_BYTES, PROTOCOL_VERSION } from '../../runtime/shim/schema.ts';
+import { childrenOf } from '../support/machine.ts';
 import { refused, SHIM, TestLauncher, temporaryFolder, until } from './launcher.ts';
 
 const ID = 'a'.repeat(64);
-/** None when it has ended. */
-function childrenOf(pid: number): number[] {
-	try {
-		const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-		return children.split(' ').filter(Boolean).map(Number);
-	} catch {
-		return [];
-	}
-}
 
 /** Settles when the process sleeps, and has for a while. */
 async function atRest(pid: number): Promise<void> {
@@ -334,8 +326,7 @@ test('pause ends at once on SIGTERM and buries what it is given', async () => {
 		stdio: 'ignore',
 	});
 	const exited = once(shell, 'exit');
-	const childOf = (pid: number): number =>
-		Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
+	const childOf = (pid: number): number => childrenOf(pid)[0] ?? 0;
 	const isPause = (pid: number): boolean =>
 		pid > 0 && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'pause\n';
 	await until(() => isPause(childOf(shell.pid ?? 0)));

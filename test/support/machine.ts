@@ -43,6 +43,11 @@ export function processes(): ProcessLook[] {
 		}));
 }
 
+/** Children of a process (of its first thread) that have not been waited for; none when it has ended. */
+export function childrenOf(pid: number): number[] {
+	return read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
+}
+
 /** The lines of mountinfo(5) of every mount namespace that some process is in, that of this process first. */
 export function mountTables(): { readonly pid: number; readonly lines: readonly string[] }[] {
 	const byNamespace = new Map<string, number>([[linkOf('/proc/self/ns/mnt'), process.pid]]);

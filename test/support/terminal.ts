@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
+import { childrenOf } from './machine.ts';
 import { until } from './until.ts';
 
 const RESTORED = '[the terminal is as before]';
@@ -75,11 +76,7 @@ export class Terminal implements Disposable {
 }
 
 function descendants(pid: number): number[] {
-	const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-		.trim()
-		.split(' ')
-		.filter(Boolean);
-	return children.map(Number).flatMap((child) => [child, ...descendants(child)]);
+	return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
 }
 
 const commandLine = (pid: number): string =>
